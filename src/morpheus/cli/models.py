@@ -1,0 +1,98 @@
+"""`morpheus models`: list, fetch, import, info."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["app"]
+
+app = typer.Typer(help="List, fetch and import models.", no_args_is_help=True)
+
+_Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace the model if it is installed.")
+]
+
+
+@app.command("list")
+def list_models() -> None:
+    """List the installed models, and those that can be fetched."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from morpheus.model import installed_models, load_model, model_directory
+    from morpheus.model.registry import PUBLISHED
+
+    table = Table("model", "bands", "arcsec/pixel", "where", box=None)
+    installed = installed_models()
+    for name, folder in installed.items():
+        config = load_model(folder).config
+        table.add_row(name, " ".join(config.bands), f"{config.pixel_scale:g}", str(folder))
+    for name, published in PUBLISHED.items():
+        if name not in installed:
+            table.add_row(name, "", "", f"not here yet: morpheus models fetch {name}")
+            table.add_row("", "", "", published.summary)
+    console = Console(soft_wrap=True)
+    console.print(table)
+    console.print(f"\nModels are kept in {model_directory()}", highlight=False)
+
+
+@app.command("info")
+def info(name: Annotated[str, typer.Argument(help="Installed model, or a model folder.")]) -> None:
+    """Show a model's card: what it takes, what it is good for, how to cite it."""
+    from rich.console import Console
+    from rich.markdown import Markdown
+
+    from morpheus.model import find_model, load_model
+    from morpheus.model.folder import CARD_FILE
+
+    folder = find_model(name)
+    model = load_model(folder)
+    console = Console()
+    card = folder / CARD_FILE
+    if card.is_file():
+        console.print(Markdown(card.read_text(encoding="utf-8")))
+    config = model.config
+    console.print(f"\nfolder   {folder}", highlight=False, soft_wrap=True)
+    console.print(f"bands    {' '.join(config.bands)}", highlight=False)
+    console.print(f"classes  {' '.join(config.classes)}", highlight=False)
+    console.print(
+        f"window   {config.window.size} pixels, of which {config.window.inner} count, at"
+        f" {config.pixel_scale:g} arcsec per pixel",
+        highlight=False,
+    )
+    console.print(f"values   {model.n_parameters:,}", highlight=False)
+    console.print(f"sha256   {config.weights_sha256}", highlight=False, soft_wrap=True)
+
+
+@app.command("fetch")
+def fetch(
+    name: Annotated[str, typer.Argument(help="Model to fetch, such as hausen2020.")],
+    *,
+    overwrite: _Overwrite = False,
+) -> None:
+    """Download a published model with pip, check it and install it."""
+    from morpheus.model import fetch_model, installed_models
+
+    here = name in installed_models() and not overwrite
+    model = fetch_model(name, overwrite=overwrite)
+    typer.echo(
+        f"{model.config.name} {'is here already' if here else 'is ready'}:"
+        f" {installed_models()[name]}"
+    )
+
+
+@app.command("import")
+def import_(
+    path: Annotated[
+        Path,
+        typer.Argument(help="Wheel or sdist of morpheus-astro, checkpoint folder or model folder."),
+    ],
+    *,
+    overwrite: _Overwrite = False,
+) -> None:
+    """Install a model from a file or folder that is already here."""
+    from morpheus.model import import_model, installed_models
+
+    model = import_model(path, overwrite=overwrite)
+    typer.echo(f"{model.config.name} is ready: {installed_models()[model.config.name]}")

@@ -1,0 +1,38 @@
+"""The exceptions that Morpheus raises on bad input.
+
+Every message says what is wrong, where, and what to do. The command line turns any of them into
+one line on standard error and exit code 2; a library user catches `MorpheusError`.
+"""
+
+__all__ = [
+    "GridMismatchError",
+    "ImageError",
+    "ModelError",
+    "MorpheusError",
+    "OptionError",
+    "ProductError",
+]
+
+
+class MorpheusError(Exception):
+    """Base of everything that Morpheus raises on purpose."""
+
+
+class ImageError(MorpheusError):
+    """An input image cannot be read or cannot be used."""
+
+
+class GridMismatchError(ImageError):
+    """Bands do not share one pixel grid, or stand in the wrong order."""
+
+
+class ModelError(MorpheusError):
+    """A model is unknown, damaged, unsafe or does not fit the images."""
+
+
+class OptionError(MorpheusError):
+    """Options contradict each other, or a value is out of range."""
+
+
+class ProductError(MorpheusError):
+    """A product cannot be written, or cannot be read back."""

@@ -1,0 +1,17 @@
+"""Stage 3: windows -> network -> aggregation -> `Classification`."""
+
+from morpheus.inference.classification import STATISTICS, Classification, ClassMaps
+from morpheus.inference.engine import make_engine
+from morpheus.inference.options import PRESETS, InferenceOptions, preset
+from morpheus.inference.predict import predict
+
+__all__ = [
+    "PRESETS",
+    "STATISTICS",
+    "ClassMaps",
+    "Classification",
+    "InferenceOptions",
+    "make_engine",
+    "predict",
+    "preset",
+]

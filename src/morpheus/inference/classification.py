@@ -1,0 +1,286 @@
+"""The result: class maps with their statistics, and the same on disk."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy.io import fits
+from astropy.wcs import WCS
+from numpy.typing import NDArray
+
+from morpheus.errors import ProductError
+from morpheus.mosaic.products import Plane, check_targets, read_planes, write_json, write_planes
+
+__all__ = ["STATISTICS", "ClassMaps", "Classification"]
+
+STATISTICS = {
+    "mean": "mean of the windows' probabilities",
+    "variance": "variance of the windows' probabilities",
+    "votes": "fraction of windows in which the class ranked first",
+}
+"""The statistics of a class map and what they mean."""
+
+REPORT_FILE = "report.json"
+_SINGLE_FILE = "classification"
+
+
+class ClassMaps(Mapping[str, NDArray[np.float32]]):
+    """One statistic of every class: a mapping from class name to map.
+
+    Parameters
+    ----------
+    classes : tuple of str
+        Names of the classes.
+    array : ndarray of float32, shape (class, y, x)
+        The maps.
+    """
+
+    def __init__(self, classes: tuple[str, ...], array: NDArray[np.float32]) -> None:
+        self.classes = classes
+        self.array = array
+
+    def __getitem__(self, name: str) -> NDArray[np.float32]:
+        if name not in self.classes:
+            raise KeyError(f"{name!r} is no class; the classes are {', '.join(self.classes)}")
+        plane: NDArray[np.float32] = self.array[self.classes.index(name)]
+        return plane
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.classes)
+
+    def __len__(self) -> int:
+        return len(self.classes)
+
+    def __repr__(self) -> str:
+        height, width = self.array.shape[1:]
+        return f"<ClassMaps of {', '.join(self.classes)}: {height} x {width} pixels (y, x)>"
+
+
+@dataclass(frozen=True)
+class Classification:
+    """What a model says about every pixel of an image.
+
+    `classification["disk"]` is the mean probability of a class, `classification.variance["disk"]`
+    its variance over the windows and `classification.votes["disk"]` the fraction of the windows
+    that ranked it first: float32 maps (y, x), without unit, NaN where `n` is 0.
+
+    Parameters
+    ----------
+    mean, variance, votes : ClassMaps
+        Statistics over the windows that saw a pixel.
+    n : ndarray of uint32, shape (y, x)
+        Number of those windows; 0 where the pixel is masked or was not classified.
+    mask : ndarray of bool, shape (y, x)
+        True where a pixel was invalid in any band.
+    wcs : astropy.wcs.WCS or None
+        World coordinates of the maps.
+    provenance : dict
+        What made it; becomes `report.json`.
+    """
+
+    mean: ClassMaps
+    variance: ClassMaps
+    votes: ClassMaps
+    n: NDArray[np.uint32]
+    mask: NDArray[np.bool_]
+    wcs: WCS | None = None
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes, in order."""
+        return self.mean.classes
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Shape of the maps (y, x)."""
+        return self.n.shape[0], self.n.shape[1]
+
+    def __getitem__(self, name: str) -> NDArray[np.float32]:
+        return self.mean[name]
+
+    def __repr__(self) -> str:
+        height, width = self.shape
+        share = np.count_nonzero(self.n) / max(1, self.n.size)
+        return (
+            f"<Classification of {height} x {width} pixels (y, x), {share:.1%} classified, into"
+            f" {', '.join(self.classes)}>"
+        )
+
+    @staticmethod
+    def targets(
+        directory: Path, classes: tuple[str, ...], *, compress: bool, single_file: bool
+    ) -> list[Path]:
+        """List the files that `write` makes.
+
+        Parameters
+        ----------
+        directory : Path
+            The folder.
+        classes : tuple of str
+            Names of the classes.
+        compress, single_file : bool
+            As for `write`.
+
+        Returns
+        -------
+        list of Path
+            The report is last.
+        """
+        suffix = ".fits.fz" if compress else ".fits"
+        names = (
+            [_SINGLE_FILE]
+            if single_file
+            else [*(f"{c}_{s}" for s in STATISTICS for c in classes), "n", "mask"]
+        )
+        return [*(directory / f"{name}{suffix}" for name in names), directory / REPORT_FILE]
+
+    def write(
+        self,
+        directory: str | Path,
+        *,
+        overwrite: bool = False,
+        compress: bool = False,
+        single_file: bool = False,
+    ) -> list[Path]:
+        """Write the maps as FITS, and what made them as `report.json`.
+
+        Files are `<class>_<statistic>.fits` for the statistics mean, variance and votes, `n.fits`
+        and `mask.fits` (1 where masked); or one `classification.fits` with an extension for each.
+        Every file gets its name when it is complete, the report last.
+
+        Parameters
+        ----------
+        directory : str or Path
+            The folder; it is made if it does not exist.
+        overwrite : bool, optional
+            Whether files that exist may be replaced.
+        compress : bool, optional
+            Tile-compress without loss; the suffix is then `.fits.fz`.
+        single_file : bool, optional
+            One multi-extension file.
+
+        Returns
+        -------
+        list of Path
+            The files written.
+
+        Raises
+        ------
+        ProductError
+            If a file exists and `overwrite` is false, or the folder or a file cannot be written.
+        """
+        paths = self.targets(
+            Path(directory), self.classes, compress=compress, single_file=single_file
+        )
+        check_targets(paths, overwrite=overwrite)
+        planes = list(self._planes())
+        groups = [planes] if single_file else [[plane] for plane in planes]
+        for path, group in zip(paths[:-1], groups, strict=True):
+            write_planes(path, group, overwrite=overwrite, compress=compress)
+        write_json(paths[-1], self.provenance, overwrite=overwrite)
+        return paths
+
+    @classmethod
+    def read(cls, directory: str | Path) -> "Classification":
+        """Read what `write` wrote, in any of its forms.
+
+        Parameters
+        ----------
+        directory : str or Path
+            The folder.
+
+        Returns
+        -------
+        Classification
+            The same maps, bit by bit.
+
+        Raises
+        ------
+        ProductError
+            If the folder holds no complete classification, or a file is damaged.
+        """
+        folder = Path(directory)
+        try:
+            provenance = json.loads((folder / REPORT_FILE).read_text(encoding="utf-8"))
+            classes = tuple(provenance["model"]["classes"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ProductError(
+                f"{folder} holds no complete classification ({REPORT_FILE}: {error})"
+            ) from error
+        planes: dict[str, Plane] = {}
+        single = _existing(folder, _SINGLE_FILE)
+        names = [f"{c}_{s}" for s in STATISTICS for c in classes] + ["n", "mask"]
+        for path in [single] if single else [_existing(folder, name) for name in names]:
+            if path is not None:
+                planes |= read_planes(path)
+        missing = [name for name in names if name.upper() not in planes]
+        if missing:
+            raise ProductError(f"{folder} holds no complete classification: no {missing[0]}.fits")
+        maps = {
+            s: ClassMaps(
+                classes,
+                np.stack([planes[f"{c}_{s}".upper()].data for c in classes]).astype(np.float32),
+            )
+            for s in STATISTICS
+        }
+        header = planes["N"].header
+        return cls(
+            **maps,
+            n=planes["N"].data.astype(np.uint32),
+            mask=planes["MASK"].data.astype(bool),
+            wcs=WCS(header) if "CTYPE1" in header else None,
+            provenance=provenance,
+        )
+
+    def _planes(self) -> Iterator[Plane]:
+        """Images of the product, with their headers."""
+        common = self._header()
+        for statistic, meaning in STATISTICS.items():
+            maps: ClassMaps = getattr(self, statistic)
+            for name in self.classes:
+                header = common.copy()
+                header["CLASS"] = (name, "morphological class")
+                header["STAT"] = (statistic, meaning)
+                header["BUNIT"] = ("", "dimensionless, 0 to 1; NaN where not classified")
+                yield Plane(f"{name}_{statistic}".upper(), maps[name], header)
+        header = common.copy()
+        header["BUNIT"] = ("", "number of windows; 0 where not classified")
+        yield Plane("N", self.n.astype(np.int32), header)
+        header = common.copy()
+        header["BUNIT"] = ("", "1 where a pixel is invalid in any band")
+        yield Plane("MASK", self.mask.astype(np.uint8), header)
+
+    def _header(self) -> fits.Header:
+        """World coordinates, and what made it."""
+        header = fits.Header() if self.wcs is None else self.wcs.to_header(relax=True)
+        record = self.provenance
+        if not record:
+            return header
+        model, options = record["model"], record["options"]
+        header["DATE"] = (record["started"], "UTC when the run started")
+        header["CREATOR"] = (f"morpheus {record['software']['morpheus']}", "program")
+        header["MODEL"] = (model["name"], "model")
+        header["MODELSHA"] = (model["weights_sha256"], "sha256 of the weights")
+        header["WINDOW"] = (model["window"]["size"], "[pixel] side of a window")
+        header["STRIDE"] = (options["stride"], "[pixel] distance between windows")
+        header["LATTICE"] = (options["lattice"], "sheared lattice of windows")
+        header["EDGES"] = (options["edges"], "what was done at the edges of the image")
+        header["PRECIS"] = (record["engine"]["precision"], "arithmetic of the network")
+        header["ENGINE"] = (record["engine"]["name"], "evaluated the network")
+        for i, entry in enumerate(record["inputs"], start=1):
+            header[f"INBAND{i}"] = (f"{entry['band']} {entry['kind']}", f"input {i}")
+            if entry["path"] is not None:
+                file = Path(entry["path"]).name + (f"[{entry['hdu']}]" if entry["hdu"] else "")
+                header[f"INFILE{i}"] = file
+                header[f"INSHA{i}"] = entry["sha256"]
+        return header
+
+
+def _existing(folder: Path, name: str) -> Path | None:
+    """File of a product, compressed or not."""
+    candidates = (folder / f"{name}.fits", folder / f"{name}.fits.fz")
+    return next((path for path in candidates if path.exists()), None)

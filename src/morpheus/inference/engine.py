@@ -1,0 +1,201 @@
+"""What evaluates the network: OpenVINO on processors, PyTorch on GPUs."""
+
+import os
+import threading
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from morpheus.errors import OptionError
+from morpheus.inference.options import InferenceOptions
+from morpheus.model import Model
+
+__all__ = ["Engine", "available_threads", "make_engine"]
+
+_CPU_BATCH, _GPU_BATCH = 32, 1024
+
+
+class Engine(Protocol):
+    """Evaluates the network on normalised windows. Safe to call from several threads.
+
+    Attributes
+    ----------
+    name : str
+        Library and its version, for the report.
+    precision : str
+        'float32' or 'bfloat16'.
+    batch_size : int
+        The most windows that go in at once.
+    workers : int
+        How many threads should call at a time.
+    """
+
+    name: str
+    precision: str
+    batch_size: int
+    workers: int
+
+    def __call__(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Evaluate the network.
+
+        Parameters
+        ----------
+        windows : ndarray of float32, shape (n, band, size, size)
+            Normalised windows, at most `batch_size`.
+
+        Returns
+        -------
+        ndarray of float32, shape (n, class, inner, inner)
+            Probabilities of the part of each window that counts. Valid until the same thread's
+            next call.
+        """
+        ...  # pragma: no cover
+
+
+def make_engine(model: Model, options: InferenceOptions) -> Engine:
+    """Make the engine for a device.
+
+    Parameters
+    ----------
+    model : Model
+        The model to evaluate.
+    options : InferenceOptions
+        Device, precision, threads and batch size.
+
+    Returns
+    -------
+    Engine
+        Ready to be called.
+
+    Raises
+    ------
+    OptionError
+        If the device or the precision is not available.
+    """
+    if options.device == "cpu":
+        return OpenVINOEngine(model, options)
+    return TorchEngine(model, options)
+
+
+def available_threads() -> int:
+    """Count the processor cores that this process may use.
+
+    Returns
+    -------
+    int
+        At least 1.
+    """
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1  # pragma: no cover (macOS, Windows)
+
+
+class OpenVINOEngine:
+    """The network on a processor.
+
+    One single-threaded stream per core: as measured, faster than all cores on one batch, and what
+    is done in Python between evaluations overlaps with the other cores' work.
+
+    Parameters
+    ----------
+    model : Model
+        The model to evaluate.
+    options : InferenceOptions
+        Precision, threads and batch size.
+    """
+
+    def __init__(self, model: Model, options: InferenceOptions) -> None:
+        import openvino as ov  # noqa: PLC0415 (0.4 s, not needed for --help)
+
+        from morpheus.model.openvino_graph import build_graph  # noqa: PLC0415
+
+        core = ov.Core()
+        bfloat16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        if options.precision == "bfloat16" and not bfloat16:
+            raise OptionError(
+                "this processor has no bfloat16 instructions; choose float32, or auto"
+            )
+        use_bfloat16 = bfloat16 and options.precision != "float32"
+        self.name = f"OpenVINO {ov.get_version().split('-')[0]}"
+        self.precision = "bfloat16" if use_bfloat16 else "float32"
+        self.batch_size = options.batch_size or _CPU_BATCH
+        self.workers = options.threads or available_threads()
+        self._network = core.compile_model(
+            build_graph(model, self.batch_size),
+            "CPU",
+            {
+                "INFERENCE_PRECISION_HINT": "bf16" if use_bfloat16 else "f32",
+                "NUM_STREAMS": self.workers,
+                "INFERENCE_NUM_THREADS": self.workers,
+            },
+        )
+        self._of_thread = threading.local()
+
+    def __call__(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Evaluate the network; see `Engine`."""
+        request = getattr(self._of_thread, "request", None)
+        if request is None:
+            request = self._of_thread.request = self._network.create_infer_request()
+        n = len(windows)
+        if n < self.batch_size:  # the graph's shapes are fixed
+            windows = np.concatenate(
+                [windows, np.zeros((self.batch_size - n, *windows.shape[1:]), np.float32)]
+            )
+        result = request.infer([windows], share_inputs=True, share_outputs=True)
+        probabilities: NDArray[np.float32] = result[0][:n]
+        return probabilities
+
+
+class TorchEngine:
+    """The network on whatever PyTorch calls a device.
+
+    Parameters
+    ----------
+    model : Model
+        The model to evaluate.
+    options : InferenceOptions
+        Device, precision and batch size.
+    """
+
+    def __init__(self, model: Model, options: InferenceOptions) -> None:
+        try:
+            import torch  # noqa: PLC0415 (seconds, and an extra)
+        except ModuleNotFoundError as error:
+            raise OptionError(
+                f"device {options.device!r} needs PyTorch, which is not installed:"
+                " pip install 'morpheus-sky[torch]'"
+            ) from error
+        from morpheus.model.unet import build_unet  # noqa: PLC0415
+
+        self._torch = torch
+        try:
+            self.device = torch.device(options.device)
+            self._network = build_unet(model).to(self.device)
+        except (RuntimeError, AssertionError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise OptionError(f"device {options.device!r} is not available: {reason}") from error
+        self.name = f"PyTorch {torch.__version__}"
+        use_bfloat16 = options.precision == "bfloat16" or (
+            options.precision == "auto"
+            and self.device.type == "cuda"
+            and torch.cuda.is_bf16_supported(including_emulation=False)
+        )
+        self.precision = "bfloat16" if use_bfloat16 else "float32"
+        self.batch_size = options.batch_size or _GPU_BATCH
+        self.workers = 1
+        self._margin = model.config.window.margin
+
+    def __call__(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Evaluate the network; see `Engine`."""
+        torch = self._torch
+        # float32 means float32: no TF32 in convolutions or matrix products.
+        with (
+            torch.inference_mode(),
+            torch.backends.cudnn.flags(enabled=True, allow_tf32=False),
+            torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"),
+        ):
+            x = torch.from_numpy(windows).to(self.device, memory_format=torch.channels_last)
+            logits = self._network(x, self._margin).float()
+            probabilities: NDArray[np.float32] = torch.softmax(logits, 1).cpu().numpy()
+        return probabilities

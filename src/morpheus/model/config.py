@@ -1,0 +1,237 @@
+"""What a model is, as data: bands, network, normaliser and window recipe, to and from JSON."""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from morpheus.classes import CLASS_NAMES
+from morpheus.errors import ModelError
+
+__all__ = ["FORMAT_VERSION", "ModelConfig", "UNetConfig", "WindowRecipe"]
+
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class WindowRecipe:
+    """How an image is cut into the windows that the network sees.
+
+    Parameters
+    ----------
+    size : int
+        Side of a window in pixels.
+    margin : int
+        Outer pixels of a window's output that do not count.
+    stride : int
+        Distance between windows in pixels that the model was published with.
+    """
+
+    size: int
+    margin: int
+    stride: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= 2 * self.margin < self.size:
+            raise ModelError(
+                f"a window of {self.size} pixels with a margin of {self.margin} owns no pixel"
+            )
+        if not 1 <= self.stride <= self.inner:
+            raise ModelError(f"stride {self.stride} leaves gaps between windows of {self.inner}")
+
+    @property
+    def inner(self) -> int:
+        """Side of the part of a window's output that counts, in pixels."""
+        return self.size - 2 * self.margin
+
+
+@dataclass(frozen=True)
+class UNetConfig:
+    """Shape of a U-Net; the defaults are the network of Hausen & Robertson (2020), section 3.2.
+
+    Parameters
+    ----------
+    down_filters : tuple of int
+        Filters of each contracting block; each is followed by a 2x2 maximum pooling.
+    down_convolutions : int
+        Convolutions in a contracting block.
+    middle_filters : int
+        Filters of the single convolution at the lowest resolution.
+    up_filters : tuple of int
+        Filters of each expanding block; as many blocks as `down_filters` has.
+    up_convolutions : int
+        Convolutions in an expanding block.
+    batch_norm_epsilon : float
+        The constant that batch normalisation adds to the variance.
+    """
+
+    down_filters: tuple[int, ...] = (8, 16, 32)
+    down_convolutions: int = 4
+    middle_filters: int = 16
+    up_filters: tuple[int, ...] = (8, 16, 32)
+    up_convolutions: int = 2
+    batch_norm_epsilon: float = 1e-3
+
+    def __post_init__(self) -> None:
+        if len(self.down_filters) != len(self.up_filters) or not self.down_filters:
+            raise ModelError("a U-Net needs as many expanding as contracting blocks, at least one")
+        counts = (*self.down_filters, *self.up_filters, self.middle_filters)
+        if min(*counts, self.down_convolutions, self.up_convolutions) < 1:
+            raise ModelError("a U-Net's filters and convolutions are at least one")
+
+    @property
+    def depth(self) -> int:
+        """Number of times that the resolution is halved."""
+        return len(self.down_filters)
+
+    @property
+    def context(self) -> int:
+        """Pixels that the last expanding block and the head reach beyond an output pixel."""
+        return self.up_convolutions + 1
+
+    def block_channels(self, n_bands: int) -> dict[str, tuple[int, int]]:
+        """Input and output channels of each normalised convolution.
+
+        Parameters
+        ----------
+        n_bands : int
+            Number of input bands.
+
+        Returns
+        -------
+        dict of str to (int, int)
+            Keyed by the name that the block's weights carry, in the order of evaluation.
+        """
+        channels: dict[str, tuple[int, int]] = {}
+        width = n_bands
+        for i, filters in enumerate(self.down_filters):
+            for j in range(self.down_convolutions):
+                channels[f"down.{i}.{j}"] = (width, filters)
+                width = filters
+        channels["middle"] = (width, self.middle_filters)
+        width = self.middle_filters
+        for i, (filters, skip) in enumerate(
+            zip(self.up_filters, reversed(self.down_filters), strict=True)
+        ):
+            width += skip
+            for j in range(self.up_convolutions):
+                channels[f"up.{i}.{j}"] = (width, filters)
+                width = filters
+        return channels
+
+    def parameter_shapes(self, n_bands: int, n_classes: int) -> dict[str, tuple[int, ...]]:
+        """Name and shape of every stored array of the network.
+
+        Parameters
+        ----------
+        n_bands, n_classes : int
+            Number of input bands and output classes.
+
+        Returns
+        -------
+        dict of str to tuple of int
+            Names as in `weights.safetensors` and in the PyTorch module's state.
+        """
+        shapes: dict[str, tuple[int, ...]] = {}
+        filters = n_bands
+        for name, (n_in, filters) in self.block_channels(n_bands).items():
+            for statistic in ("weight", "bias", "running_mean", "running_var"):
+                shapes[f"{name}.norm.{statistic}"] = (n_in,)
+            shapes[f"{name}.conv.weight"] = (filters, n_in, 3, 3)
+            shapes[f"{name}.conv.bias"] = (filters,)
+        shapes["head.weight"] = (n_classes, filters, 3, 3)
+        shapes["head.bias"] = (n_classes,)
+        return shapes
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Everything about a model but the values of its weights.
+
+    Parameters
+    ----------
+    name : str
+        How users call the model.
+    bands : tuple of str
+        The bands in the order of the network's input channels.
+    pixel_scale : float
+        Pixel scale in arcsec that the model was trained at.
+    window : WindowRecipe
+        How images are cut.
+    normaliser : str
+        Key of `morpheus.model.normalise.NORMALISERS`.
+    network : UNetConfig
+        Shape of the network.
+    classes : tuple of str
+        The classes in the order of the output channels.
+    weights_sha256 : str
+        Checksum of `weights.safetensors`, in hexadecimal digits.
+    """
+
+    name: str
+    bands: tuple[str, ...]
+    pixel_scale: float
+    window: WindowRecipe
+    normaliser: str = "joint-window"
+    network: UNetConfig = dataclasses.field(default_factory=UNetConfig)
+    classes: tuple[str, ...] = CLASS_NAMES
+    weights_sha256: str = ""
+
+    def __post_init__(self) -> None:
+        if self.window.size % 2**self.network.depth:
+            raise ModelError(
+                f"a window of {self.window.size} pixels cannot be halved {self.network.depth} times"
+            )
+        if not self.bands or len(set(self.bands)) != len(self.bands):
+            raise ModelError(f"a model needs distinct bands, not {list(self.bands)}")
+
+    def to_json(self) -> str:
+        """Serialise for `config.json`.
+
+        Returns
+        -------
+        str
+            Indented JSON.
+        """
+        record = {"format": FORMAT_VERSION, **dataclasses.asdict(self)}
+        return json.dumps(record, indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> "ModelConfig":
+        """Read what `to_json` wrote.
+
+        Parameters
+        ----------
+        text : str
+            The contents of a `config.json`.
+
+        Returns
+        -------
+        ModelConfig
+            The configuration, validated.
+
+        Raises
+        ------
+        ModelError
+            If the text is no JSON, is of a newer format, or lacks or adds a field.
+        """
+        try:
+            record: dict[str, Any] = json.loads(text)
+            version = record.pop("format")
+            if version != FORMAT_VERSION:
+                raise ModelError(
+                    f"config.json has format {version}; this version of Morpheus reads"
+                    f" {FORMAT_VERSION}: upgrade morpheus-sky"
+                )
+            network = record.pop("network")
+            return cls(
+                network=UNetConfig(**{k: _tuples(v) for k, v in network.items()}),
+                window=WindowRecipe(**record.pop("window")),
+                **{k: _tuples(v) for k, v in record.items()},
+            )
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise ModelError(f"config.json is not a model configuration: {error}") from error
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value

@@ -1,0 +1,14 @@
+"""Pixels in: FITS files, HDUs and arrays become a `Mosaic`."""
+
+from morpheus.mosaic.mosaic import InputRecord, Mosaic, MosaicWarning
+from morpheus.mosaic.read import read_mosaic
+from morpheus.mosaic.region import Region, parse_region
+
+__all__ = [
+    "InputRecord",
+    "Mosaic",
+    "MosaicWarning",
+    "Region",
+    "parse_region",
+    "read_mosaic",
+]

@@ -1,0 +1,191 @@
+"""Pixels out: images and reports, written whole or not at all."""
+
+import contextlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from astropy.io import fits
+from numpy.typing import NDArray
+
+from morpheus.errors import ProductError
+
+__all__ = ["Plane", "check_targets", "read_planes", "write_json", "write_planes"]
+
+
+@dataclass(frozen=True)
+class Plane:
+    """One image of a product.
+
+    Parameters
+    ----------
+    name : str
+        Extension name, such as 'SPHEROID_MEAN'.
+    data : ndarray, shape (y, x)
+        Pixels.
+    header : astropy.io.fits.Header
+        WCS and what made it.
+    """
+
+    name: str
+    data: NDArray[Any]
+    header: fits.Header
+
+
+def check_targets(paths: Sequence[Path], *, overwrite: bool) -> None:
+    """Find out whether files can be written, before any work is done for them.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        The files, all in one folder, which is made if it does not exist.
+    overwrite : bool
+        Whether files that exist may be replaced.
+
+    Raises
+    ------
+    ProductError
+        If a file exists and may not be replaced, or the folder cannot be made or written to.
+    """
+    folder = paths[0].parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ProductError(f"cannot write to {folder}: {error.strerror or error}") from error
+    existing = [path for path in paths if path.exists()]
+    if existing and not overwrite:
+        more = f" and {len(existing) - 1} more" if len(existing) > 1 else ""
+        raise ProductError(
+            f"{existing[0]}{more} would be overwritten; choose another folder or give --overwrite"
+            " (overwrite=True)"
+        )
+
+
+def write_planes(
+    path: Path, planes: Sequence[Plane], *, overwrite: bool = False, compress: bool = False
+) -> None:
+    """Write one FITS file.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    planes : sequence of Plane
+        One plane becomes the primary HDU; several, or compressed ones, become extensions.
+    overwrite : bool, optional
+        Whether to replace a file that exists.
+    compress : bool, optional
+        Tile-compress without loss (GZIP_2).
+
+    Raises
+    ------
+    ProductError
+        If the file exists and `overwrite` is false, or cannot be written.
+    """
+    hdus = fits.HDUList()
+    if compress:
+        hdus.append(fits.PrimaryHDU())
+        for plane in planes:
+            hdus.append(
+                fits.CompImageHDU(
+                    plane.data,
+                    plane.header,
+                    name=plane.name,
+                    compression_type="GZIP_2",
+                    quantize_level=0,  # 0: floating-point pixels are kept bit by bit
+                )
+            )
+    elif len(planes) == 1:
+        hdus.append(fits.PrimaryHDU(planes[0].data, planes[0].header))
+        hdus[0].name = planes[0].name
+    else:
+        hdus.append(fits.PrimaryHDU())
+        for plane in planes:
+            hdus.append(fits.ImageHDU(plane.data, plane.header, name=plane.name))
+    with _replacing(path, overwrite=overwrite) as file:
+        hdus.writeto(file, checksum=True)
+
+
+def read_planes(path: Path) -> dict[str, Plane]:
+    """Read what `write_planes` wrote.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    dict of str to Plane
+        By extension name; pixels in native byte order.
+
+    Raises
+    ------
+    ProductError
+        If the file cannot be read, or is damaged.
+    """
+    try:
+        with fits.open(path, memmap=False) as hdus:
+            return {
+                hdu.name: Plane(
+                    hdu.name, hdu.data.astype(hdu.data.dtype.newbyteorder("=")), hdu.header
+                )
+                for hdu in hdus
+                if hdu.data is not None
+            }
+    except (OSError, ValueError, TypeError) as error:
+        raise ProductError(f"cannot read {path}: {error}") from error
+
+
+def write_json(path: Path, content: Mapping[str, Any], *, overwrite: bool = False) -> None:
+    """Write a report.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    content : mapping
+        What JSON can hold, and paths.
+    overwrite : bool, optional
+        Whether to replace a file that exists.
+
+    Raises
+    ------
+    ProductError
+        If the file exists and `overwrite` is false, or cannot be written.
+    """
+    text = json.dumps(content, indent=2, default=str) + "\n"
+    with _replacing(path, overwrite=overwrite) as file:
+        file.write(text.encode())
+
+
+@contextlib.contextmanager
+def _replacing(path: Path, *, overwrite: bool) -> Iterator[BinaryIO]:
+    """Open a file that gets its name only when it is complete and on disk."""
+    if path.exists() and not overwrite:
+        raise ProductError(f"{path} exists; choose another name or give --overwrite")
+    temporary: Path | None = None
+    try:
+        with tempfile.NamedTemporaryFile(
+            dir=path.parent, prefix=f".{path.name}-", suffix=".part", delete=False
+        ) as file:
+            temporary = Path(file.name)
+            yield file  # type: ignore[misc]
+            file.flush()
+            os.fsync(file.fileno())
+        # The temporary file is private to its owner; a product is as readable as any new file.
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        temporary.replace(path)
+    except OSError as error:
+        raise ProductError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)

@@ -1,0 +1,139 @@
+"""The stages composed: images in, classification out."""
+
+import dataclasses
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from morpheus.inference import (
+    Classification,
+    ClassMaps,
+    InferenceOptions,
+    make_engine,
+    predict,
+    preset,
+)
+from morpheus.model import ModelConfig, find_model, load_model
+from morpheus.mosaic import Mosaic, MosaicWarning, Region, read_mosaic
+from morpheus.provenance import Stopwatch, now, software
+
+__all__ = ["classify"]
+
+# How far an image's pixel scale may be from the model's, before the user is told.
+_SCALE_TOLERANCE = 0.05
+
+
+def classify(
+    images: Any,
+    *,
+    model: str | Path,
+    weights: Mapping[str, Any] | None = None,
+    rms: Mapping[str, Any] | None = None,
+    dq: Mapping[str, Any] | Any | None = None,
+    region: Region | str | None = None,
+    options: InferenceOptions | str = "exact",
+    check_filters: bool = True,
+    progress: Callable[[int, int], None] | None = None,
+) -> Classification:
+    """Classify every pixel of a multi-band image.
+
+    Parameters
+    ----------
+    images : mapping of str to image, sequence of images, or array of shape (band, y, x)
+        The bands, by name in any order or in the model's order. An image is a path (such as
+        "h.fits" or "h.fits[SCI]"), a FITS HDU, an (array, WCS) pair, an NDData or an array; all on
+        one pixel grid. NaN and infinite pixels are masked.
+    model : str or Path
+        Name of an installed model, or a model folder.
+    weights, rms : mapping of str to image, optional
+        Inverse-variance or rms maps by band; pixels that are not positive are masked.
+    dq : mapping of str to image, or image, optional
+        Data-quality maps; pixels that are not 0 are masked.
+    region : Region or str, optional
+        Part of the sky to classify, such as "53.12,-27.80,30arcsec".
+    options : InferenceOptions or str, optional
+        How windows are placed and computed, or the name of a preset: "exact" or "fast".
+    check_filters : bool, optional
+        Whether a FILTER header that contradicts the band is an error.
+    progress : callable, optional
+        Called with the number of windows done and their total number.
+
+    Returns
+    -------
+    Classification
+        Mean, variance and votes of every class, on the images' pixel grid.
+
+    Raises
+    ------
+    MorpheusError
+        If the images, the model or the options cannot be used; the message says what to do.
+
+    Examples
+    --------
+    >>> result = morpheus.classify(
+    ...     {"F160W": "h.fits", "F125W": "j.fits", "F606W": "v.fits", "F850LP": "z.fits"},
+    ...     model="hausen2020",
+    ... )  # doctest: +SKIP
+    >>> result["spheroid"], result.variance["disk"], result.n  # doctest: +SKIP
+    """
+    started, watch = now(), Stopwatch()
+    if isinstance(options, str):
+        options = preset(options)
+    with watch.stage("model"):
+        trained = load_model(find_model(model))
+    with watch.stage("read"):
+        mosaic = read_mosaic(
+            images,
+            bands=trained.config.bands,
+            weights=weights,
+            rms=rms,
+            dq=dq,
+            region=region,
+            check_filters=check_filters,
+        )
+    _check_scale(mosaic, trained.config)
+    with watch.stage("engine"):
+        engine = make_engine(trained, options)
+    with watch.stage("classify"):
+        statistics = predict(mosaic.data, mosaic.mask, trained.config, engine, options, progress)
+    classes = trained.config.classes
+    return Classification(
+        mean=ClassMaps(classes, statistics.mean),
+        variance=ClassMaps(classes, statistics.variance),
+        votes=ClassMaps(classes, statistics.votes),
+        n=statistics.n,
+        mask=mosaic.mask,
+        wcs=mosaic.wcs,
+        provenance={
+            "started": started,
+            "software": software(),
+            "model": dataclasses.asdict(trained.config),
+            "options": dataclasses.asdict(options),
+            "region": None if region is None else str(region),
+            "engine": {
+                "name": engine.name,
+                "precision": engine.precision,
+                "batch_size": engine.batch_size,
+                "workers": engine.workers,
+            },
+            "inputs": [dataclasses.asdict(record) for record in mosaic.inputs],
+            "shape": list(mosaic.shape),
+            "masked_pixels": int(mosaic.mask.sum()),
+            "classified_pixels": int((statistics.n > 0).sum()),
+            "seconds": watch.seconds,
+        },
+    )
+
+
+def _check_scale(mosaic: Mosaic, config: ModelConfig) -> None:
+    """Warn of images at another pixel scale than the model's."""
+    scale = mosaic.pixel_scale
+    if scale is not None and abs(scale / config.pixel_scale - 1) > _SCALE_TOLERANCE:
+        warnings.warn(
+            f"the images have {scale:.4g} arcsec per pixel, but {config.name} was trained at"
+            f" {config.pixel_scale:g}: its classes mean little there; resample the images to"
+            f" {config.pixel_scale:g} arcsec (for example with the reproject package)",
+            MosaicWarning,
+            stacklevel=3,
+        )

@@ -1,0 +1,75 @@
+"""What the tests share: small random models, and the reference data where it is at hand."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from morpheus.model import Model, ModelConfig, UNetConfig, WindowRecipe
+
+SHARED = Path(os.environ.get("MORPHEUS_SHARED", Path(__file__).parents[2] / "shared"))
+
+
+@pytest.fixture(scope="session")
+def shared():
+    """Folder with the published network's outputs and real frames; not part of the project."""
+    if not SHARED.is_dir():
+        pytest.skip(f"no reference data: {SHARED} is absent (set MORPHEUS_SHARED)")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def hausen2020(shared):
+    """The published network, converted from the reference checkpoint."""
+    from morpheus.model.hausen2020 import convert_checkpoint, read_checkpoint
+
+    return convert_checkpoint(*read_checkpoint(shared / "reference/hausen2020/checkpoint"))
+
+
+def random_model(config: ModelConfig, seed: int = 0) -> Model:
+    """A model with random weights whose activations stay of order one."""
+    rng = np.random.default_rng(seed)
+    weights = {}
+    shapes = config.network.parameter_shapes(len(config.bands), len(config.classes))
+    for name, shape in shapes.items():
+        if name.endswith("running_var"):
+            values = rng.uniform(0.5, 2.0, shape)
+        elif name.endswith("norm.weight"):
+            values = rng.uniform(0.5, 1.5, shape)
+        elif name.endswith("weight"):
+            values = rng.normal(0, np.sqrt(2 / np.prod(shape[1:])), shape)
+        else:
+            values = rng.normal(0, 0.3, shape)
+        weights[name] = values.astype(np.float32)
+    return Model(config, weights)
+
+
+@pytest.fixture(scope="session")
+def make_model():
+    """Makes a model with random weights from a configuration and a seed."""
+    return random_model
+
+
+@pytest.fixture(scope="session")
+def small_config():
+    return ModelConfig(
+        name="small",
+        bands=("H", "J"),
+        pixel_scale=0.06,
+        window=WindowRecipe(size=16, margin=4, stride=1),
+        network=UNetConfig(down_filters=(4, 8), up_filters=(4, 8), middle_filters=4),
+    )
+
+
+@pytest.fixture(scope="session")
+def small_model(small_config):
+    return random_model(small_config)
+
+
+@pytest.fixture
+def models(tmp_path_factory, monkeypatch):
+    """An empty model directory of the test's own."""
+    directory = tmp_path_factory.mktemp("models")
+    monkeypatch.setenv("MORPHEUS_MODELS", str(directory))
+    return directory
