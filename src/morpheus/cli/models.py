@@ -23,18 +23,20 @@ def list_models() -> None:
     from morpheus.model import installed_models, load_model, model_directory
     from morpheus.model.registry import PUBLISHED
 
-    table = Table("model", "bands", "arcsec/pixel", "where", box=None)
+    console = Console()
     installed = installed_models()
-    for name, folder in installed.items():
-        config = load_model(folder).config
-        table.add_row(name, " ".join(config.bands), f"{config.pixel_scale:g}", str(folder))
+    if installed:
+        table = Table("model", "bands", "arcsec/pixel", box=None, padding=(0, 2, 0, 0))
+        for name, folder in installed.items():
+            config = load_model(folder).config
+            table.add_row(name, " ".join(config.bands), f"{config.pixel_scale:g}")
+        console.print(table)
+        console.print()
     for name, published in PUBLISHED.items():
         if name not in installed:
-            table.add_row(name, "", "", f"not here yet: morpheus models fetch {name}")
-            table.add_row("", "", "", published.summary)
-    console = Console(soft_wrap=True)
-    console.print(table)
-    console.print(f"\nModels are kept in {model_directory()}", highlight=False)
+            console.print(f"{name}: {published.summary}.", soft_wrap=True, highlight=False)
+            console.print(f"It is not here yet: morpheus models fetch {name}\n", highlight=False)
+    console.print(f"Models are kept in {model_directory()}", soft_wrap=True, highlight=False)
 
 
 @app.command("info")

@@ -19,7 +19,7 @@ __all__ = ["STATISTICS", "ClassMaps", "Classification"]
 STATISTICS = {
     "mean": "mean of the windows' probabilities",
     "variance": "variance of the windows' probabilities",
-    "votes": "fraction of windows in which the class ranked first",
+    "votes": "share of windows that ranked the class first",
 }
 """The statistics of a class map and what they mean."""
 
@@ -264,7 +264,7 @@ class Classification:
         header["DATE"] = (record["started"], "UTC when the run started")
         header["CREATOR"] = (f"morpheus {record['software']['morpheus']}", "program")
         header["MODEL"] = (model["name"], "model")
-        header["MODELSHA"] = (model["weights_sha256"], "sha256 of the weights")
+        header["MODELSHA"] = model["weights_sha256"]  # no room for a comment
         header["WINDOW"] = (model["window"]["size"], "[pixel] side of a window")
         header["STRIDE"] = (options["stride"], "[pixel] distance between windows")
         header["LATTICE"] = (options["lattice"], "sheared lattice of windows")

@@ -28,7 +28,7 @@ class Engine(Protocol):
     batch_size : int
         The most windows that go in at once.
     workers : int
-        How many threads should call at a time.
+        How many threads should call it at a time.
     """
 
     name: str
@@ -47,8 +47,7 @@ class Engine(Protocol):
         Returns
         -------
         ndarray of float32, shape (n, class, inner, inner)
-            Probabilities of the part of each window that counts. Valid until the same thread's
-            next call.
+            Probabilities of the part of each window that counts.
         """
         ...  # pragma: no cover
 
@@ -94,8 +93,7 @@ def available_threads() -> int:
 class OpenVINOEngine:
     """The network on a processor.
 
-    One single-threaded stream per core: as measured, faster than all cores on one batch, and what
-    is done in Python between evaluations overlaps with the other cores' work.
+    One single-threaded stream per core: as measured, faster than all cores on one batch.
 
     Parameters
     ----------
@@ -143,7 +141,8 @@ class OpenVINOEngine:
                 [windows, np.zeros((self.batch_size - n, *windows.shape[1:]), np.float32)]
             )
         result = request.infer([windows], share_inputs=True, share_outputs=True)
-        probabilities: NDArray[np.float32] = result[0][:n]
+        # The request's own memory is written again by the thread's next call.
+        probabilities: NDArray[np.float32] = result[0][:n].copy()
         return probabilities
 
 

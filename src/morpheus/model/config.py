@@ -86,7 +86,7 @@ class UNetConfig:
 
     @property
     def context(self) -> int:
-        """Pixels that the last expanding block and the head reach beyond an output pixel."""
+        """How far the last expanding block and the head reach beyond an output pixel."""
         return self.up_convolutions + 1
 
     def block_channels(self, n_bands: int) -> dict[str, tuple[int, int]]:

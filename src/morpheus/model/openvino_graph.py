@@ -56,21 +56,20 @@ def build_graph(model: Model, batch_size: int) -> ov.Model:
     x: ov.Node = source
     skips = []
     for i in range(config.depth):
-        for j in range(config.down_convolutions):
-            x = builder.block(x, f"down.{i}.{j}")
+        x = builder.padded(x, [f"down.{i}.{j}" for j in range(config.down_convolutions)])
         skips.append(x)
         x = ops.max_pool(x, [2, 2], [1, 1], [0, 0], [0, 0], [2, 2]).output(0)
-    x = builder.block(x, "middle")
-    trim = max(0, window.margin - config.context)
-    valid = window.margin >= config.context  # the last block then needs no padding
+    x = builder.padded(x, ["middle"])
+    trim = window.margin - config.context  # < 0: too near the edge to leave the padding out
     for i, skip in enumerate(reversed(skips)):
-        last = i == config.depth - 1
-        x = builder.merge(x, skip, f"up.{i}.0", trim if last else 0, pad=not (last and valid))
-        for j in range(1, config.up_convolutions):
-            x = builder.block(x, f"up.{i}.{j}", pad=not (last and valid))
-    probabilities = builder.head(x, pad=not valid)
-    if not valid:
-        probabilities = _crop(probabilities, window.margin)
+        names = [f"up.{i}.{j}" for j in range(config.up_convolutions)]
+        if i == config.depth - 1 and trim >= 0:
+            x = builder.unpadded_join(builder.upsample(x, trim), _crop(skip, trim), names[0])
+            for name in names[1:]:
+                x = builder.unpadded(x, name)
+        else:
+            x = builder.padded(ops.concat([builder.upsample(x, 0), skip], 1), names)
+    probabilities = builder.head(x) if trim >= 0 else _crop(builder.padded_head(x), window.margin)
     return ov.Model([probabilities], [source], model.config.name)
 
 
@@ -98,31 +97,40 @@ class _Builder:
         scale = gamma / np.sqrt(variance + self.epsilon)
         return _Affine(scale, beta - mean * scale)
 
-    def block(self, x: ov.Node, name: str, *, pad: bool = True) -> ov.Node:
-        """Batch normalisation, 3x3 convolution, ReLU."""
+    def padded(self, x: ov.Node, names: list[str]) -> ov.Node:
+        """Blocks of batch normalisation, zero-padded 3x3 convolution and ReLU, one after another.
+
+        The padding is 0 after the normalisation, so that cannot be folded into the kernel. It is
+        applied to the output of the block before, where it costs nothing.
+        """
+        x = _apply(self.norm(names[0]), x)
+        for name, following in zip(names, [*names[1:], None], strict=True):
+            kernel, bias = self.weights[f"{name}.conv.weight"], self.weights[f"{name}.conv.bias"]
+            _, _, height, width = x.shape
+            n = _pack_factor(len(bias), width)
+            x = ops.relu(_convolution(x, _packed(kernel, n), np.tile(bias, n), pad=True, step=n))
+            if following is not None:
+                norm = self.norm(following)
+                x = _apply(_Affine(np.tile(norm.scale, n), np.tile(norm.shift, n)), x)
+            if n > 1:
+                shape = [self.batch_size, height, width, len(bias)]
+                x = _transpose(_reshape(_transpose(x, _CHANNELS_LAST), shape), _CHANNELS_FIRST)
+        return x
+
+    def unpadded(self, x: ov.Node, name: str) -> ov.Node:
+        """Batch normalisation, 3x3 convolution without padding, ReLU."""
+        return ops.relu(_convolution(x, *self.folded(name), pad=False))
+
+    def folded(self, name: str) -> tuple[Array, Array]:
+        """Kernel and bias of an unpadded convolution with the normalisation before it."""
         kernel, bias = self.weights[f"{name}.conv.weight"], self.weights[f"{name}.conv.bias"]
         norm = self.norm(name)
-        if pad:  # the padding is 0 after the normalisation, so that cannot be folded
-            x = ops.add(ops.multiply(x, _channels(norm.scale)), _channels(norm.shift))
-        else:
-            kernel, bias = _fold(norm, kernel, bias)
-        _, _, height, width = x.shape
-        n = _pack_factor(len(bias), width) if pad else 1
-        y = ops.relu(_convolution(x, _packed(kernel, n), np.tile(bias, n), pad=pad, step=n))
-        if n == 1:
-            return y
-        y = _reshape(_transpose(y, _CHANNELS_LAST), [self.batch_size, height, width, len(bias)])
-        return _transpose(y, _CHANNELS_FIRST)
+        shift = np.einsum("oikl,i->o", kernel, norm.shift)
+        return kernel * norm.scale[:, None, None], bias + shift
 
-    def merge(self, x: ov.Node, skip: ov.Node, name: str, trim: int, *, pad: bool) -> ov.Node:
-        """Up-sample `x`, join `skip` behind it, and apply the block `name`."""
-        up = self.upsample(x, trim)
-        skip = _crop(skip, trim) if trim else skip
-        if pad:
-            return self.block(ops.concat([up, skip], 1), name)
-        kernel, bias = _fold(
-            self.norm(name), self.weights[f"{name}.conv.weight"], self.weights[f"{name}.conv.bias"]
-        )
+    def unpadded_join(self, up: ov.Node, skip: ov.Node, name: str) -> ov.Node:
+        """Block `name` without padding on `[up, skip]`."""
+        kernel, bias = self.folded(name)
         n_up = up.shape[1]
         y = _convolution(skip, kernel[:, n_up:], None, pad=False)
         z = _convolution(up, kernel[:, :n_up], bias, pad=False)
@@ -139,23 +147,24 @@ class _Builder:
         y = ops.matmul(_constant(columns), y, False, False)  # noqa: FBT003
         return _transpose(y, _CHANNELS_FIRST)
 
-    def head(self, x: ov.Node, *, pad: bool) -> ov.Node:
-        """Last convolution and softmax."""
+    def head(self, x: ov.Node) -> ov.Node:
+        """Last convolution, without padding, and softmax."""
         kernel, bias = self.weights["head.weight"], self.weights["head.bias"]
-        n_classes = len(bias)
-        if pad:
-            return ops.softmax(_convolution(x, kernel, bias, pad=True), 1)
-        height, width = x.shape[2] - 2, x.shape[3] - 2
+        n_classes, height, width = len(bias), x.shape[2] - 2, x.shape[3] - 2
         n = _pack_factor(n_classes, width)
         y = _convolution(x, _packed(kernel, n), np.tile(bias, n), pad=False, step=n)
         y = _reshape(y, [self.batch_size, n, n_classes, height, width // n])
         y = _transpose(ops.softmax(y, 2), (0, 2, 3, 4, 1))
         return _reshape(y, [self.batch_size, n_classes, height, width])
 
+    def padded_head(self, x: ov.Node) -> ov.Node:
+        """Last convolution, zero-padded, and softmax."""
+        kernel, bias = self.weights["head.weight"], self.weights["head.bias"]
+        return ops.softmax(_convolution(x, kernel, bias, pad=True), 1)
 
-def _fold(norm: _Affine, kernel: Array, bias: Array) -> tuple[Array, Array]:
-    """Kernel and bias of an unpadded convolution with the normalisation before it."""
-    return kernel * norm.scale[:, None, None], bias + np.einsum("oikl,i->o", kernel, norm.shift)
+
+def _apply(norm: _Affine, x: ov.Node) -> ov.Node:
+    return ops.add(ops.multiply(x, _channels(norm.scale)), _channels(norm.shift))
 
 
 def _pack_factor(filters: int, width: int) -> int:
@@ -182,6 +191,8 @@ def _convolution(
 
 
 def _crop(x: ov.Node, margin: int) -> ov.Node:
+    if margin == 0:
+        return x
     _, _, height, width = x.shape
     start, stop = [margin, margin], [height - margin, width - margin]
     return ops.slice(x, *(ops.constant(v) for v in (start, stop, [1, 1], [2, 3])))

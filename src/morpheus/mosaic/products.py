@@ -12,7 +12,8 @@ from typing import Any, BinaryIO
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from morpheus.errors import ProductError
+from morpheus.errors import ImageError, ProductError
+from morpheus.mosaic.files import READ_ERRORS, FitsFiles
 
 __all__ = ["Plane", "check_targets", "read_planes", "write_json", "write_planes"]
 
@@ -131,16 +132,16 @@ def read_planes(path: Path) -> dict[str, Plane]:
         If the file cannot be read, or is damaged.
     """
     try:
-        with fits.open(path, memmap=False) as hdus:
+        with FitsFiles() as files:
             return {
                 hdu.name: Plane(
                     hdu.name, hdu.data.astype(hdu.data.dtype.newbyteorder("=")), hdu.header
                 )
-                for hdu in hdus
+                for hdu in files.open(path)
                 if hdu.data is not None
             }
-    except (OSError, ValueError, TypeError) as error:
-        raise ProductError(f"cannot read {path}: {error}") from error
+    except (ImageError, *READ_ERRORS) as error:
+        raise ProductError(f"cannot read the product: {error}") from error
 
 
 def write_json(path: Path, content: Mapping[str, Any], *, overwrite: bool = False) -> None:

@@ -1,0 +1,171 @@
+"""The products: round trips, headers, and all or nothing."""
+
+import errno
+import json
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from astropy.wcs import WCS
+
+from morpheus.errors import ProductError
+from morpheus.inference import STATISTICS, Classification, ClassMaps
+from morpheus.mosaic import products
+
+CLASSES = ("spheroid", "disk", "background")
+
+
+@pytest.fixture
+def wcs():
+    w = WCS(naxis=2)
+    w.wcs.ctype = "RA---TAN", "DEC--TAN"
+    w.wcs.crval, w.wcs.crpix, w.wcs.cdelt = (53.1, -27.8), (5, 6), (-1.67e-5, 1.67e-5)
+    return w
+
+
+@pytest.fixture
+def result(wcs):
+    rng = np.random.default_rng(0)
+    n = rng.integers(0, 900, (12, 9)).astype(np.uint32)
+    n[2, 3] = 0
+    maps = {}
+    for statistic in STATISTICS:
+        array = rng.random((3, 12, 9)).astype(np.float32)
+        array[:, n == 0] = np.nan
+        maps[statistic] = ClassMaps(CLASSES, array)
+    provenance = {
+        "started": "2026-01-02T03:04:05",
+        "software": {"morpheus": "0.1"},
+        "model": {
+            "name": "m",
+            "weights_sha256": "0" * 64,
+            "classes": list(CLASSES),
+            "window": {"size": 40},
+        },
+        "options": {"stride": 2, "lattice": True, "edges": "skip"},
+        "engine": {"name": "OpenVINO", "precision": "float32"},
+        "inputs": [
+            {"band": "H", "kind": "image", "path": "/d/h.fits", "hdu": "SCI", "sha256": "a" * 64},
+            {"band": "J", "kind": "image", "path": None, "hdu": None, "sha256": None},
+        ],
+    }
+    return Classification(**maps, n=n, mask=n == 0, wcs=wcs, provenance=provenance)
+
+
+@pytest.mark.parametrize("compress", [False, True])
+@pytest.mark.parametrize("single_file", [False, True])
+def test_round_trip(result, tmp_path, compress, single_file):
+    paths = result.write(tmp_path / "out", compress=compress, single_file=single_file)
+    assert sorted(paths) == sorted((tmp_path / "out").iterdir())  # and nothing temporary
+    assert len(paths) == (2 if single_file else 12)
+    found = Classification.read(tmp_path / "out")
+    for statistic in STATISTICS:
+        maps, expected = getattr(found, statistic), getattr(result, statistic)
+        assert maps.array.dtype == np.float32
+        assert np.array_equal(maps.array, expected.array, equal_nan=True)
+    assert np.array_equal(found.n, result.n)
+    assert np.array_equal(found.mask, result.mask)
+    assert found.provenance == result.provenance
+    assert found.wcs.wcs.compare(result.wcs.wcs, tolerance=1e-9)
+
+
+def test_headers_say_what_made_them(result, tmp_path):
+    result.write(tmp_path)
+    header = fits.getheader(tmp_path / "disk_variance.fits")
+    expected = {
+        "CLASS": "disk",
+        "STAT": "variance",
+        "MODEL": "m",
+        "MODELSHA": "0" * 64,
+        "STRIDE": 2,
+        "LATTICE": True,
+        "INBAND1": "H image",
+        "INFILE1": "h.fits[SCI]",
+        "INSHA1": "a" * 64,
+        "CTYPE1": "RA---TAN",
+        "BUNIT": "",
+    }
+    assert {k: header[k] for k in expected} == expected
+    assert "INFILE2" not in header
+    with fits.open(tmp_path / "disk_variance.fits", checksum=True) as hdus:
+        hdus.verify("exception")
+    assert fits.getdata(tmp_path / "n.fits").dtype == ">i4"
+
+
+def test_without_wcs_and_provenance(result, tmp_path):
+    bare = Classification(result.mean, result.variance, result.votes, result.n, result.mask)
+    bare.write(tmp_path)
+    assert "CTYPE1" not in fits.getheader(tmp_path / "n.fits")
+    with pytest.raises(ProductError, match="no complete classification"):
+        Classification.read(tmp_path)
+
+
+def test_mapping(result):
+    assert np.array_equal(result["disk"], result.mean.array[1], equal_nan=True)
+    assert list(result.votes) == list(CLASSES)
+    assert len(result.votes) == 3
+    assert "votes" not in result.votes
+    with pytest.raises(KeyError, match="the classes are spheroid, disk, background"):
+        result["galaxy"]
+    assert "12 x 9 pixels" in repr(result)
+    assert "spheroid" in repr(result.mean)
+
+
+def test_nothing_is_overwritten_unasked(result, tmp_path):
+    (tmp_path / "disk_votes.fits").write_text("mine")
+    with pytest.raises(ProductError, match=r"disk_votes\.fits would be overwritten.*--overwrite"):
+        result.write(tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == ["disk_votes.fits"]
+    result.write(tmp_path, overwrite=True)
+    with pytest.raises(ProductError, match="and 11 more would be overwritten"):
+        result.write(tmp_path)
+    result.write(tmp_path, overwrite=True)
+
+
+@pytest.mark.parametrize("victim", ["n.fits", "disk_mean.fits", "report.json"])
+def test_a_full_disk_leaves_no_half_file(result, tmp_path, monkeypatch, victim):
+    """The write fails in the middle: under the final name there is nothing, or what was before."""
+    result.write(tmp_path)
+    before = (tmp_path / victim).read_bytes()
+    real_fsync = products.os.fsync
+    written = []
+
+    def fsync(descriptor):
+        written.append(descriptor)
+        if len(written) == order.index(victim) + 1:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real_fsync(descriptor)
+
+    order = [p.name for p in result.targets(tmp_path, CLASSES, compress=False, single_file=False)]
+    monkeypatch.setattr(products.os, "fsync", fsync)
+    with pytest.raises(ProductError, match=f"cannot write .*{victim}: No space left"):
+        result.write(tmp_path, overwrite=True)
+    assert (tmp_path / victim).read_bytes() == before
+    assert not [p for p in tmp_path.iterdir() if ".part" in p.name]
+
+
+def test_unwritable_folder(result, tmp_path):
+    (tmp_path / "file").write_text("")
+    for folder in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(ProductError, match="cannot write to"):
+            result.write(folder)
+
+
+@pytest.mark.parametrize("damage", ["missing", "truncated", "report"])
+def test_damaged_products_are_refused(result, tmp_path, damage):
+    result.write(tmp_path)
+    path = tmp_path / "disk_votes.fits"
+    if damage == "missing":
+        path.unlink()
+    elif damage == "truncated":
+        path.write_bytes(path.read_bytes()[:3000])
+    else:
+        (tmp_path / "report.json").write_text(json.dumps({"model": 3}))
+    with pytest.raises(ProductError):
+        Classification.read(tmp_path)
+
+
+def test_permissions_are_those_of_any_new_file(result, tmp_path):
+    (tmp_path / "usual").write_text("")
+    result.write(tmp_path / "out")
+    assert (tmp_path / "out/n.fits").stat().st_mode == (tmp_path / "usual").stat().st_mode

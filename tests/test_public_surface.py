@@ -1,0 +1,68 @@
+"""What users import is pinned, quick to import, and one folder knows only those below it."""
+
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import morpheus
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_names():
+    assert morpheus.__all__ == [
+        "Classification",
+        "InferenceOptions",
+        "MorpheusError",
+        "Mosaic",
+        "__version__",
+        "classify",
+        "read_mosaic",
+    ]
+    assert all(getattr(morpheus, name) for name in morpheus.__all__)
+    assert dir(morpheus) == morpheus.__all__
+    with pytest.raises(AttributeError, match="'nothing'"):
+        morpheus.nothing  # noqa: B018
+
+
+def test_version_is_the_distribution_s():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert morpheus.__version__ == project["version"]
+
+
+def test_help_imports_nothing_heavy():
+    program = (
+        "import sys\n"
+        "sys.argv = ['morpheus', 'classify', '--help']\n"
+        "from morpheus.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'openvino', 'numpy', 'astropy', 'safetensors'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "--region" in done.stdout
+
+
+def test_classifying_on_a_processor_does_not_import_torch():
+    program = (
+        "import sys, morpheus\n"
+        "morpheus.classify, morpheus.Classification\n"
+        "import morpheus.inference.engine, morpheus.model.openvino_graph\n"
+        "assert 'torch' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_the_classes_are_the_paper_s():
+    from morpheus.classes import BACKGROUND, CLASS_NAMES, CLASSES
+
+    assert CLASS_NAMES == ("spheroid", "disk", "irregular", "point_source", "background")
+    assert CLASSES[BACKGROUND].name == "background"
+    assert len({c.color for c in CLASSES}) == 5
