@@ -43,7 +43,7 @@ bench: $(VENV)/.installed-dev  ## measure how fast a field is classified
 	$(BIN)/python benchmarks/bench_classify.py $(ARGS)
 
 docs-cli: $(VENV)/.installed-dev  ## write docs/cli.md from the commands' own help
-	$(BIN)/python docs/make_cli_reference.py
+	$(BIN)/typer morpheus.cli utils docs --name morpheus --title "Command line" --output docs/cli.md
 
 clean:  ## remove what the other targets made, but for .venv
 	rm -rf demo-output build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -36,7 +36,7 @@ def now() -> str:
 
 
 def software() -> dict[str, Any]:
-    """Versions of what a result depends on.
+    """Gather the versions of what a result depends on.
 
     Returns
     -------

@@ -13,13 +13,14 @@ from morpheus.errors import OptionError
 __all__ = ["classify"]
 
 _INPUT, _WINDOWS, _OUTPUT = "Images", "How it is computed", "Output"
-_MAP = "BAND=FILE or BAND=FILE[HDU]; may be repeated"
+_BAND_FILE = "BAND=FILE"  # or BAND=FILE[HDU]
 
 
 def classify(
     images: Annotated[
         list[str] | None,
         typer.Argument(
+            metavar="IMAGE...",
             help="One FITS image per band, in the model's order; FILE[HDU] chooses an HDU.",
             show_default=False,
         ),
@@ -31,33 +32,43 @@ def classify(
     model: Annotated[str, typer.Option("-m", "--model", help="Installed model or model folder.")],
     band: Annotated[
         list[str] | None,
-        typer.Option(help=f"Image of a band, by name: {_MAP}.", rich_help_panel=_INPUT),
+        typer.Option(
+            metavar=_BAND_FILE,
+            help="Image of a band, by name and in any order: F160W=h.fits or F160W=h.fits[SCI];"
+            " once for each band.",
+            rich_help_panel=_INPUT,
+        ),
     ] = None,
     weight: Annotated[
         list[str] | None,
         typer.Option(
-            help=f"Inverse-variance map: {_MAP}. Pixels that are not positive are masked.",
+            metavar=_BAND_FILE,
+            help="Inverse-variance map of a band. Pixels that are not positive are masked.",
             rich_help_panel=_INPUT,
         ),
     ] = None,
     rms: Annotated[
         list[str] | None,
         typer.Option(
-            help=f"Noise map: {_MAP}. Pixels that are not positive are masked.",
+            metavar=_BAND_FILE,
+            help="Noise map of a band. Pixels that are not positive are masked.",
             rich_help_panel=_INPUT,
         ),
     ] = None,
     dq: Annotated[
         list[str] | None,
         typer.Option(
-            help=f"Data-quality map: {_MAP}. Pixels that are not 0 are masked.",
+            metavar=_BAND_FILE,
+            help="Data-quality map of a band. Pixels that are not 0 are masked.",
             rich_help_panel=_INPUT,
         ),
     ] = None,
     region: Annotated[
         str | None,
         typer.Option(
-            help="Part of the sky, RA,DEC,SIZE or RA,DEC,WIDTH,HEIGHT: 53.12,-27.80,30arcsec.",
+            metavar="RA,DEC,SIZE",
+            help="Part of the sky to read: 53.12,-27.80,30arcsec, or with width and height:"
+            " 53.12,-27.80,60arcsec,30arcsec.",
             rich_help_panel=_INPUT,
         ),
     ] = None,
@@ -72,6 +83,7 @@ def classify(
     preset: Annotated[
         str,
         typer.Option(
+            metavar="exact|fast",
             help="exact: the published result, a window at every pixel. fast: a window per 9"
             " pixels on a lattice, bfloat16 where the processor has it.",
             rich_help_panel=_WINDOWS,
@@ -95,6 +107,7 @@ def classify(
     edges: Annotated[
         str | None,
         typer.Option(
+            metavar="skip|pad",
             help="skip: the outermost pixels stay unclassified, as published. pad: they are"
             " classified from reflected windows.",
             rich_help_panel=_WINDOWS,
@@ -102,7 +115,11 @@ def classify(
     ] = None,
     precision: Annotated[
         str | None,
-        typer.Option(help="float32, bfloat16 or auto.", rich_help_panel=_WINDOWS),
+        typer.Option(
+            metavar="float32|bfloat16|auto",
+            help="Arithmetic of the network; auto: bfloat16 where the processor has it.",
+            rich_help_panel=_WINDOWS,
+        ),
     ] = None,
     device: Annotated[
         str | None,

@@ -91,7 +91,7 @@ class Classification:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Names of the classes, in order."""
+        """The names of the classes, in order."""
         return self.mean.classes
 
     @property
