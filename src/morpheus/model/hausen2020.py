@@ -74,8 +74,10 @@ def read_checkpoint(path: Path) -> tuple[bytes, bytes]:
 
     Returns
     -------
-    index, data : bytes
-        Contents of the two files.
+    index : bytes
+        Contents of the index file.
+    data : bytes
+        Contents of the data file.
 
     Raises
     ------
