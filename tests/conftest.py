@@ -57,6 +57,7 @@ def small_config():
         name="small",
         bands=("H", "J"),
         pixel_scale=0.06,
+        unit="electron / s",
         window=WindowRecipe(size=16, margin=4, stride=1),
         network=UNetConfig(down_filters=(4, 8), up_filters=(4, 8), middle_filters=4),
     )

@@ -6,6 +6,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from morpheus.errors import OptionError
 from morpheus.inference import (
     Classification,
     ClassMaps,
@@ -15,13 +18,15 @@ from morpheus.inference import (
     preset,
 )
 from morpheus.model import ModelConfig, find_model, load_model
-from morpheus.mosaic import Mosaic, MosaicWarning, Region, read_mosaic
+from morpheus.mosaic import Mosaic, MosaicWarning, Region, read_mosaic, same_unit
 from morpheus.provenance import Stopwatch, now, software
 
 __all__ = ["classify"]
 
 # How far an image's pixel scale may be from the model's, before the user is told.
 _SCALE_TOLERANCE = 0.05
+# And which share of the pixels may be exactly 0 in every band.
+_EMPTY_SHARE = 1e-3
 
 
 def classify(
@@ -80,6 +85,10 @@ def classify(
     started, watch = now(), Stopwatch()
     if isinstance(options, str):
         options = preset(options)
+    if not isinstance(options, InferenceOptions):
+        raise OptionError(
+            f"options is a {type(options).__name__}; give InferenceOptions or the name of a preset"
+        )
     with watch.stage("model"):
         trained = load_model(find_model(model))
     with watch.stage("read"):
@@ -90,21 +99,24 @@ def classify(
             rms=rms,
             dq=dq,
             region=region,
+            # All pixels of all windows that see the region: it comes out as in the whole image.
+            context=trained.config.window.size - trained.config.window.margin - 1,
             check_filters=check_filters,
         )
-    _check_scale(mosaic, trained.config)
+    _check_fit(mosaic, trained.config)
     with watch.stage("engine"):
         engine = make_engine(trained, options)
     with watch.stage("classify"):
         statistics = predict(mosaic.data, mosaic.mask, trained.config, engine, options, progress)
-    classes = trained.config.classes
+    classes, core = trained.config.classes, mosaic.core
+    n, mask = statistics.n[core], mosaic.mask[core]
     return Classification(
-        mean=ClassMaps(classes, statistics.mean),
-        variance=ClassMaps(classes, statistics.variance),
-        votes=ClassMaps(classes, statistics.votes),
-        n=statistics.n,
-        mask=mosaic.mask,
-        wcs=mosaic.wcs,
+        mean=ClassMaps(classes, statistics.mean[:, *core]),
+        variance=ClassMaps(classes, statistics.variance[:, *core]),
+        votes=ClassMaps(classes, statistics.votes[:, *core]),
+        n=n,
+        mask=mask,
+        wcs=None if mosaic.wcs is None else mosaic.wcs.slice(core),
         provenance={
             "started": started,
             "software": software(),
@@ -118,16 +130,32 @@ def classify(
                 "workers": engine.workers,
             },
             "inputs": [dataclasses.asdict(record) for record in mosaic.inputs],
-            "shape": list(mosaic.shape),
-            "masked_pixels": int(mosaic.mask.sum()),
-            "classified_pixels": int((statistics.n > 0).sum()),
+            "shape": list(n.shape),
+            "masked_pixels": int(mask.sum()),
+            "classified_pixels": int((n > 0).sum()),
             "seconds": watch.seconds,
         },
     )
 
 
-def _check_scale(mosaic: Mosaic, config: ModelConfig) -> None:
-    """Warn of images at another pixel scale than the model's."""
+def _check_fit(mosaic: Mosaic, config: ModelConfig) -> None:
+    """Warn of another unit or pixel scale than the model's, and of empty sky."""
+    for band, unit in zip(mosaic.bands, mosaic.units, strict=True):
+        if unit is not None and not same_unit(unit, config.unit):
+            warnings.warn(
+                f"{band} is in {unit}, but {config.name} was trained on {config.unit}: its classes"
+                " mean little there; convert the images",
+                MosaicWarning,
+                stacklevel=3,
+            )
+    n_empty = int(np.count_nonzero(~mosaic.data.any(axis=0) & ~mosaic.mask))
+    if n_empty > _EMPTY_SHARE * mosaic.mask.size:
+        warnings.warn(
+            f"{n_empty} pixels are exactly 0 in every band and are not masked; if they lie outside"
+            " of what was observed, give a weight map that says so",
+            MosaicWarning,
+            stacklevel=3,
+        )
     scale = mosaic.pixel_scale
     if scale is not None and abs(scale / config.pixel_scale - 1) > _SCALE_TOLERANCE:
         warnings.warn(

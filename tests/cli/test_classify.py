@@ -4,8 +4,10 @@ import json
 import os
 import pickle
 import re
+import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -121,9 +123,15 @@ def test_region(field, small_folder):
     assert done.returncode == 0, done.stderr
     result = morpheus.Classification.read(field / "out")
     assert result.shape == (20, 20)
+    assert classify(field, small_folder, output="whole").returncode == 0
+    whole = morpheus.Classification.read(field / "whole")
+    x, y = np.round(whole.wcs.wcs_world2pix(*result.wcs.wcs_pix2world(0, 0, 0), 0)).astype(int)
+    for part, all_of_it in ((result.mean, whole.mean), (result.variance, whole.variance)):
+        cut = all_of_it.array[:, y : y + 20, x : x + 20]
+        assert np.array_equal(part.array, cut, equal_nan=True)
+    assert np.array_equal(result.n, whole.n[y : y + 20, x : x + 20])
     np.testing.assert_allclose(result.wcs.wcs_world2pix(53.12, -27.8, 0), (9.5, 9.5), atol=0.51)
-    whole = make_wcs()
-    corner = whole.wcs_world2pix(*result.wcs.wcs_pix2world(0, 0, 0), 0)
+    corner = make_wcs().wcs_world2pix(*result.wcs.wcs_pix2world(0, 0, 0), 0)
     np.testing.assert_allclose(corner, np.round(corner), atol=1e-6)
 
 
@@ -167,6 +175,35 @@ def test_other_pixel_scales_are_warned_of(field, small_folder):
     done = classify(field, small_folder)
     assert done.returncode == 0
     assert re.fullmatch(r"morpheus: warning: .*0\.03 arcsec per pixel.*0\.06.*\n", done.stderr)
+
+
+def test_other_units_are_warned_of(field, small_folder):
+    data = fits.getdata(field / "in/J.fits")
+    write_band(field / "in/J.fits", data, "J", BUNIT="MJy/sr")
+    done = classify(field, small_folder)
+    assert done.returncode == 0
+    assert re.fullmatch(r"morpheus: warning: J is in MJy/sr, but .*electron / s.*\n", done.stderr)
+
+
+def test_interruption_leaves_nothing_half_written(field, small_folder):
+    """SIGINT and SIGTERM in the middle of the work."""
+    for band in BANDS:
+        data = np.random.default_rng(0).normal(size=(400, 400)).astype(np.float32)
+        write_band(field / f"in/{band}.fits", data, band)
+    arguments = ["classify", "-m", small_folder, field / "in/H.fits", field / "in/J.fits"]
+    program = "from morpheus.cli import main; main()"
+    for number in (signal.SIGINT, signal.SIGTERM):
+        process = subprocess.Popen(
+            [sys.executable, "-c", program, *map(str, arguments), "-o", field / "out"],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        time.sleep(3)
+        process.send_signal(number)
+        _, error = process.communicate(timeout=60)
+        assert process.returncode == 130, error
+        assert error.startswith("morpheus: interrupted")
+        assert not (field / "out").exists()
 
 
 # ---- what can be wrong
@@ -288,7 +325,7 @@ def test_bad_input_is_one_line_and_nothing_is_written(field, small_folder, spoil
     assert re.search(message, done.stderr), done.stderr
     assert done.stderr.startswith("morpheus: error: ")
     assert done.stderr.count("\n") == 1, done.stderr
-    assert not list((field / "out").glob("*")), "products were begun"
+    assert not (field / "out").exists(), "something was left behind"
 
 
 def test_bad_models(field, small_folder, tmp_path):

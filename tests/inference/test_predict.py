@@ -17,6 +17,7 @@ CONFIG = ModelConfig(
     "analytic",
     ("H", "J"),
     0.06,
+    "electron / s",
     WindowRecipe(8, 2, 1),
     network=UNetConfig((2,), 1, 2, (2,), 1),
     classes=("a", "b", "c"),

@@ -117,6 +117,8 @@ def test_a_run_divides_into_itself(count, first):
     ("options", "message"),
     [
         ({"stride": 0}, "stride is 0"),
+        ({"stride": 2.5}, "stride is 2.5; it is a whole number"),
+        ({"threads": "2"}, "threads is '2'"),
         ({"stride": 5, "lattice": True}, "2, 3, 4"),
         ({"edges": "mirror"}, "skip, pad"),
         ({"precision": "float16"}, "float32, bfloat16, auto"),

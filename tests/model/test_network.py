@@ -88,7 +88,9 @@ CONFIGURATIONS = {
 @pytest.mark.parametrize("name", CONFIGURATIONS)
 def test_both_forms_are_the_network_of_the_paper(name, margin, make_model):
     network = CONFIGURATIONS[name]
-    config = ModelConfig("m", ("H", "J", "V"), 0.06, WindowRecipe(24, margin, 1), network=network)
+    config = ModelConfig(
+        "m", ("H", "J", "V"), 0.06, "electron / s", WindowRecipe(24, margin, 1), network=network
+    )
     model = make_model(config, seed=len(name))
     x = np.random.default_rng(0).normal(size=(2, 3, 24, 24)).astype(np.float32)
     expected = inside(np.stack([numpy_unet(model, window.astype(float)) for window in x]), margin)

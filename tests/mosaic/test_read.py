@@ -19,6 +19,8 @@ def test_the_public_names():
         "Region",
         "parse_region",
         "read_mosaic",
+        "same_unit",
+        "same_unit",
     ]
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from morpheus.errors import ImageError, OptionError
-from morpheus.mosaic import Region, parse_region, read_mosaic
+from morpheus.mosaic import MosaicWarning, Region, parse_region, read_mosaic
 
 BAND = ["F160W"]
 
@@ -86,8 +86,27 @@ def test_pixels_that_are_not_square(pixels, wcs):
 
 def test_a_region_is_cut_off_at_the_edge(pixels, wcs):
     region = Region(53.12, -27.8, 1 * u.deg, 3 * u.pix)
-    mosaic = read_mosaic([(pixels[0], wcs)], bands=BAND, region=region)
+    with pytest.warns(MosaicWarning, match=r"16 x 3 of 60000 x 3 pixels \(x, y\) are there"):
+        mosaic = read_mosaic([(pixels[0], wcs)], bands=BAND, region=region)
     assert mosaic.shape == (3, 16)
+
+
+@pytest.mark.parametrize(
+    ("context", "around"), [(0, (2, 8, 3, 11)), (1, (1, 9, 2, 12)), (9, (0, 12, 0, 16))]
+)
+def test_context_is_read_around_a_region(pixels, wcs, context, around):
+    region = "53.12,-27.8,8pix,6pix"
+    mosaic = read_mosaic([(pixels[0], wcs)], bands=BAND, region=region, context=context)
+    y_0, y_1, x_0, x_1 = around
+    np.testing.assert_array_equal(mosaic.data[0], pixels[0][y_0:y_1, x_0:x_1])
+    np.testing.assert_array_equal(mosaic.data[0][mosaic.core], pixels[0][2:8, 3:11])
+    sky = mosaic.wcs.slice(mosaic.core).pixel_to_world(0, 0)
+    assert sky.separation(wcs.pixel_to_world(3, 2)).arcsec < 1e-6
+
+
+def test_a_region_of_another_kind(pixels, wcs):
+    with pytest.raises(OptionError, match="region is a tuple"):
+        read_mosaic([(pixels[0], wcs)], bands=BAND, region=(53.12, -27.8, 3))
 
 
 def test_all_maps_are_cut_alike(files, bands, pixels, write, wcs):
@@ -149,6 +168,7 @@ def test_the_wcs_of_a_region_can_be_written(pixels, wcs):
     assert again.wcs.crpix.tolist() == [8 - 5, 6 - 3]
 
 
+@pytest.mark.filterwarnings("ignore:region .* reaches beyond")
 @given(
     x=st.integers(-4, 20),
     y=st.integers(-4, 16),

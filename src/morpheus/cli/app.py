@@ -1,7 +1,8 @@
 """The command line's frame: version, errors in one line, interruptions."""
 
+import signal
 import sys
-from typing import Annotated
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -11,15 +12,17 @@ from morpheus.errors import MorpheusError
 __all__ = ["app", "main"]
 
 _INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+_UsageError: Any = typer.BadParameter.__bases__[0]  # typer does not export it
 
 app = typer.Typer(
     name="morpheus",
     help="Classify every pixel of astronomical images: spheroid, disk, irregular, point source or"
     " background.",
-    no_args_is_help=True,
+    invoke_without_command=True,
     add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
@@ -31,22 +34,34 @@ def _print_version(value: bool) -> None:
 
 @app.callback()
 def _options(
+    context: typer.Context,
     *,
-    version: Annotated[
+    version: Annotated[  # noqa: ARG001 (its callback prints it)
         bool,
         typer.Option("--version", help="Show the version.", callback=_print_version, is_eager=True),
     ] = False,
 ) -> None:
-    pass
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
 def main() -> None:
     """Run the command line; what is wrong is said in one line, with exit code 2."""
+    # A batch system ends a job with SIGTERM: end like Ctrl-C, with files closed and removed.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        app()
+        code = app(standalone_mode=False)
     except MorpheusError as error:
-        typer.echo(f"morpheus: error: {' '.join(str(error).split())}", err=True)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        typer.echo("morpheus: interrupted; nothing was written", err=True)
-        sys.exit(_INTERRUPTED)
+        _fail(str(error))
+    except _UsageError as error:
+        context = error.ctx
+        command = context.command_path if context is not None else "morpheus"
+        _fail(f"{error.format_message()} (see {command} --help)")
+    if code == _INTERRUPTED:  # typer's answer to Ctrl-C
+        typer.echo("morpheus: interrupted; an output without report.json is incomplete", err=True)
+    sys.exit(code)
+
+
+def _fail(message: str) -> NoReturn:
+    typer.echo(f"morpheus: error: {' '.join(message.split())}", err=True)
+    sys.exit(2)

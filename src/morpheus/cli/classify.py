@@ -20,7 +20,7 @@ def classify(
     images: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="IMAGE...",
+            metavar="IMAGE",
             help="One FITS image per band, in the model's order; FILE[HDU] chooses an HDU.",
             show_default=False,
         ),
@@ -159,8 +159,7 @@ def classify(
 ) -> None:
     """Classify every pixel of a multi-band image.
 
-    For every class the mean probability, its variance and the share of votes over all windows are
-    written as FITS images with the input's world coordinates.
+    Writes each class's mean probability, its variance and its share of votes as FITS images.
     """
     import dataclasses
 
@@ -168,7 +167,6 @@ def classify(
     from morpheus.inference import Classification
     from morpheus.inference import preset as find_preset
     from morpheus.model import find_model, load_model
-    from morpheus.mosaic.products import check_targets
 
     if bool(images) == bool(band):
         raise OptionError(
@@ -187,8 +185,7 @@ def classify(
         find_preset(preset), **{k: v for k, v in chosen.items() if v is not None}
     )
     classes = load_model(find_model(model)).config.classes
-    form = {"compress": compress, "single_file": single_file}
-    check_targets(Classification.targets(output, classes, **form), overwrite=overwrite)
+    Classification.check_targets(output, classes, overwrite=overwrite)
     with _warnings_as_lines(quiet=quiet), _progress(quiet=quiet) as progress:
         result = pipeline.classify(
             _by_band("--band", band) or images,
@@ -201,7 +198,9 @@ def classify(
             check_filters=check_filters,
             progress=progress,
         )
-        paths = result.write(output, overwrite=overwrite, **form)
+        paths = result.write(
+            output, overwrite=overwrite, compress=compress, single_file=single_file
+        )
     if not quiet:
         height, width = result.shape
         n = result.provenance["classified_pixels"]

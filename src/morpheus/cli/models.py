@@ -7,7 +7,7 @@ import typer
 
 __all__ = ["app"]
 
-app = typer.Typer(help="List, fetch and import models.", no_args_is_help=True)
+app = typer.Typer(help="List, fetch and import models.")
 
 _Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace the model if it is installed.")
@@ -59,8 +59,10 @@ def info(name: Annotated[str, typer.Argument(help="Installed model, or a model f
     console.print(f"bands    {' '.join(config.bands)}", highlight=False)
     console.print(f"classes  {' '.join(config.classes)}", highlight=False)
     console.print(
-        f"window   {config.window.size} pixels, of which {config.window.inner} count, at"
-        f" {config.pixel_scale:g} arcsec per pixel",
+        f"images   {config.pixel_scale:g} arcsec per pixel, in {config.unit}", highlight=False
+    )
+    console.print(
+        f"window   {config.window.size} pixels, of which {config.window.inner} count",
         highlight=False,
     )
     console.print(f"values   {model.n_parameters:,}", highlight=False)

@@ -1,5 +1,6 @@
 """The result: class maps with their statistics, and the same on disk."""
 
+import itertools
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -12,7 +13,14 @@ from astropy.wcs import WCS
 from numpy.typing import NDArray
 
 from morpheus.errors import ProductError
-from morpheus.mosaic.products import Plane, check_targets, read_planes, write_json, write_planes
+from morpheus.mosaic.products import (
+    Plane,
+    check_targets,
+    read_planes,
+    remove,
+    write_json,
+    write_planes,
+)
 
 __all__ = ["STATISTICS", "ClassMaps", "Classification"]
 
@@ -150,7 +158,10 @@ class Classification:
 
         Files are `<class>_<statistic>.fits` for the statistics mean, variance and votes, `n.fits`
         and `mask.fits` (1 where masked); or one `classification.fits` with an extension for each.
-        Every file gets its name when it is complete, the report last.
+        Every file gets its name when it is complete. The report, which lists the files, is written
+        last; if there is one, it is removed first. So where there is a report, all of its files
+        are there and belong together. Files of a classification that was written before in
+        another form are removed.
 
         Parameters
         ----------
@@ -173,16 +184,52 @@ class Classification:
         ProductError
             If a file exists and `overwrite` is false, or the folder or a file cannot be written.
         """
-        paths = self.targets(
-            Path(directory), self.classes, compress=compress, single_file=single_file
-        )
-        check_targets(paths, overwrite=overwrite)
+        folder = Path(directory)
+        paths = self.targets(folder, self.classes, compress=compress, single_file=single_file)
+        self.check_targets(folder, self.classes, overwrite=overwrite)
+        remove([paths[-1]])
         planes = list(self._planes())
         groups = [planes] if single_file else [[plane] for plane in planes]
         for path, group in zip(paths[:-1], groups, strict=True):
             write_planes(path, group, overwrite=overwrite, compress=compress)
-        write_json(paths[-1], self.provenance, overwrite=overwrite)
+        remove([path for path in self._all_targets(folder, self.classes) if path not in paths])
+        names = [path.name for path in paths[:-1]]
+        write_json(paths[-1], {**self.provenance, "products": names})
         return paths
+
+    @classmethod
+    def check_targets(cls, directory: Path, classes: tuple[str, ...], *, overwrite: bool) -> None:
+        """Find out whether `write` can write, before any work is done for it.
+
+        Parameters
+        ----------
+        directory : Path
+            The folder.
+        classes : tuple of str
+            Names of the classes.
+        overwrite : bool
+            Whether a classification that is there, in whatever form, may be replaced.
+
+        Raises
+        ------
+        ProductError
+            If there is one and it may not, or the folder cannot be made or written to.
+        """
+        check_targets(cls._all_targets(directory, classes), overwrite=overwrite)
+
+    @classmethod
+    def _all_targets(cls, directory: Path, classes: tuple[str, ...]) -> list[Path]:
+        """Files of every form."""
+        forms = itertools.product((False, True), repeat=2)
+        return list(
+            dict.fromkeys(
+                path
+                for compress, single_file in forms
+                for path in cls.targets(
+                    directory, classes, compress=compress, single_file=single_file
+                )
+            )
+        )
 
     @classmethod
     def read(cls, directory: str | Path) -> "Classification":
@@ -207,19 +254,18 @@ class Classification:
         try:
             provenance = json.loads((folder / REPORT_FILE).read_text(encoding="utf-8"))
             classes = tuple(provenance["model"]["classes"])
+            products = [folder / str(name) for name in provenance["products"]]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ProductError(
                 f"{folder} holds no complete classification ({REPORT_FILE}: {error})"
             ) from error
         planes: dict[str, Plane] = {}
-        single = _existing(folder, _SINGLE_FILE)
+        for path in products:
+            planes |= read_planes(path)
         names = [f"{c}_{s}" for s in STATISTICS for c in classes] + ["n", "mask"]
-        for path in [single] if single else [_existing(folder, name) for name in names]:
-            if path is not None:
-                planes |= read_planes(path)
         missing = [name for name in names if name.upper() not in planes]
         if missing:
-            raise ProductError(f"{folder} holds no complete classification: no {missing[0]}.fits")
+            raise ProductError(f"{folder} holds no complete classification: no {missing[0]}")
         maps = {
             s: ClassMaps(
                 classes,
@@ -278,9 +324,3 @@ class Classification:
                 header[f"INFILE{i}"] = file
                 header[f"INSHA{i}"] = entry["sha256"]
         return header
-
-
-def _existing(folder: Path, name: str) -> Path | None:
-    """File of a product, compressed or not."""
-    candidates = (folder / f"{name}.fits", folder / f"{name}.fits.fz")
-    return next((path for path in candidates if path.exists()), None)

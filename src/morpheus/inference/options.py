@@ -50,12 +50,16 @@ class InferenceOptions:
     batch_size: int | None = None
 
     def __post_init__(self) -> None:
+        for name in ("stride", "threads", "batch_size"):
+            value = getattr(self, name)
+            if not isinstance(value, int) and not (value is None and name != "stride"):
+                raise OptionError(f"{name.replace('_', ' ')} is {value!r}; it is a whole number")
         if self.stride < 1:
             raise OptionError(f"the stride is {self.stride}; it is at least 1")
         if self.lattice and self.stride not in LATTICE_SHEAR:
             raise OptionError(
                 f"there is no lattice for a stride of {self.stride}; choose one of"
-                f" {', '.join(map(str, LATTICE_SHEAR))}, or a square grid"
+                f" {', '.join(map(str, LATTICE_SHEAR))}, or a square grid (--grid)"
             )
         for name, choices in (("edges", get_args(Edges)), ("precision", get_args(Precision))):
             if getattr(self, name) not in choices:

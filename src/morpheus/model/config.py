@@ -156,6 +156,8 @@ class ModelConfig:
         The bands in the order of the network's input channels.
     pixel_scale : float
         Pixel scale in arcsec that the model was trained at.
+    unit : str
+        Unit of the images that the model was trained on, as astropy writes it.
     window : WindowRecipe
         How images are cut.
     normaliser : str
@@ -171,6 +173,7 @@ class ModelConfig:
     name: str
     bands: tuple[str, ...]
     pixel_scale: float
+    unit: str
     window: WindowRecipe
     normaliser: str = "joint-window"
     network: UNetConfig = dataclasses.field(default_factory=UNetConfig)

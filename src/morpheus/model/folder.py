@@ -126,6 +126,8 @@ def load_model(folder: Path) -> Model:
             " Pickles and PyTorch checkpoints (.pt, .pth, .pkl) are never opened,"
             " since they can run code"
         )
+    if not (folder / CONFIG_FILE).is_file():
+        raise ModelError(f"{folder} is not a model folder: there is no {CONFIG_FILE} in it")
     try:
         config = ModelConfig.from_json((folder / CONFIG_FILE).read_text(encoding="utf-8"))
         raw = (folder / WEIGHTS_FILE).read_bytes()

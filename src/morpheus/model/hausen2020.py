@@ -26,6 +26,7 @@ CONFIG = ModelConfig(
     name="hausen2020",
     bands=("F160W", "F125W", "F606W", "F850LP"),
     pixel_scale=0.06,
+    unit="electron / s",
     window=WindowRecipe(size=40, margin=5, stride=1),
     normaliser="joint-window",
     network=UNetConfig(),

@@ -103,6 +103,8 @@ def find_model(name: str | Path) -> Path:
     ModelError
         If there is none; the message says what there is and how to get the model.
     """
+    if not str(name):
+        raise ModelError("the name of the model is empty; morpheus models list shows what there is")
     installed = installed_models()
     if str(name) in installed:
         return installed[str(name)]

@@ -3,6 +3,7 @@
 from morpheus.mosaic.mosaic import InputRecord, Mosaic, MosaicWarning
 from morpheus.mosaic.read import read_mosaic
 from morpheus.mosaic.region import Region, parse_region
+from morpheus.mosaic.units import same_unit
 
 __all__ = [
     "InputRecord",
@@ -11,4 +12,5 @@ __all__ = [
     "Region",
     "parse_region",
     "read_mosaic",
+    "same_unit",
 ]

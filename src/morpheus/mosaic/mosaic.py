@@ -70,6 +70,8 @@ class Mosaic:
         came with a weight or rms map.
     inputs : tuple of InputRecord
         What was read.
+    core : tuple of slice
+        Rows and columns that were asked for; what lies around them is context.
     """
 
     data: NDArray[np.float32]
@@ -79,6 +81,7 @@ class Mosaic:
     units: tuple[str | None, ...]
     weight: NDArray[np.float32] | None
     inputs: tuple[InputRecord, ...]
+    core: tuple[slice, slice]
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from morpheus.errors import ImageError, ProductError
 from morpheus.mosaic.files import READ_ERRORS, FitsFiles
 
-__all__ = ["Plane", "check_targets", "read_planes", "write_json", "write_planes"]
+__all__ = ["Plane", "check_targets", "read_planes", "remove", "write_json", "write_planes"]
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def check_targets(paths: Sequence[Path], *, overwrite: bool) -> None:
     Parameters
     ----------
     paths : sequence of Path
-        The files, all in one folder, which is made if it does not exist.
+        The files, all in one folder, which need not exist.
     overwrite : bool
         Whether files that exist may be replaced.
 
@@ -54,8 +54,8 @@ def check_targets(paths: Sequence[Path], *, overwrite: bool) -> None:
     """
     folder = paths[0].parent
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
+        ground = next(p for p in (folder, *folder.absolute().parents) if p.exists())
+        with tempfile.TemporaryFile(dir=ground):
             pass
     except OSError as error:
         raise ProductError(f"cannot write to {folder}: {error.strerror or error}") from error
@@ -166,6 +166,26 @@ def write_json(path: Path, content: Mapping[str, Any], *, overwrite: bool = Fals
         file.write(text.encode())
 
 
+def remove(paths: Sequence[Path]) -> None:
+    """Remove files that exist.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        The files; they need not exist.
+
+    Raises
+    ------
+    ProductError
+        If one cannot be removed.
+    """
+    for path in paths:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise ProductError(f"cannot remove {path}: {error.strerror or error}") from error
+
+
 @contextlib.contextmanager
 def _replacing(path: Path, *, overwrite: bool) -> Iterator[BinaryIO]:
     """Open a file that gets its name only when it is complete and on disk."""
@@ -173,6 +193,7 @@ def _replacing(path: Path, *, overwrite: bool) -> Iterator[BinaryIO]:
         raise ProductError(f"{path} exists; choose another name or give --overwrite")
     temporary: Path | None = None
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(
             dir=path.parent, prefix=f".{path.name}-", suffix=".part", delete=False
         ) as file:

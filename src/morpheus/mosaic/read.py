@@ -43,6 +43,7 @@ def read_mosaic(
     rms: Any = None,
     dq: Any = None,
     region: Region | str | None = None,
+    context: int = 0,
     check_filters: bool = True,
 ) -> Mosaic:
     """Read the bands of a field onto one cube.
@@ -67,6 +68,8 @@ def read_mosaic(
         Data quality, whole numbers. Pixels where it is not 0 are invalid.
     region : Region or str, optional
         What part to read, as `parse_region` takes it. Only that part of the files is read.
+    context : int, optional
+        Pixels to read around the region too, as far as the image reaches.
     check_filters : bool, optional
         Whether to compare the filter that a header names with the band.
 
@@ -87,7 +90,8 @@ def read_mosaic(
     Warns
     -----
     MosaicWarning
-        If a band has no WCS while another has, so that its grid cannot be checked.
+        If a band has no WCS while another has, so that its grid cannot be checked; if the region
+        reaches beyond the image.
 
     Notes
     -----
@@ -97,6 +101,11 @@ def read_mosaic(
     names = _checked_bands(bands)
     if isinstance(region, str):
         region = parse_region(region)
+    if not isinstance(region, Region | None):
+        raise OptionError(
+            f"region is a {type(region).__name__}; give a Region, or text such as"
+            ' "53.12,-27.80,30arcsec"'
+        )
     with FitsFiles() as files:
         opened = [
             open_image(image, label=f"the {band} image", kind="image", files=files)
@@ -108,13 +117,13 @@ def read_mosaic(
             check_band_filters(names, filters, [image.name for image in opened])
         wcs = _common_wcs(names, opened)
         _check_maps(maps, names, opened)
-        section, wcs = _cut_out(region, wcs, opened[0].shape)
+        section, core, wcs = _cut_out(region, context, wcs, opened[0].shape)
         data, mask, weight = _read_pixels(names, opened, maps, section)
         records = tuple(_records(names, opened, maps, files))
     if wcs is not None:
         wcs.array_shape = mask.shape
     units = tuple(image.unit for image in opened)
-    return Mosaic(data, names, mask, wcs, units, weight, records)
+    return Mosaic(data, names, mask, wcs, units, weight, records, core)
 
 
 def _checked_bands(bands: Sequence[str]) -> tuple[str, ...]:
@@ -185,17 +194,27 @@ def _check_maps(maps: Sequence[_Map], bands: tuple[str, ...], images: Sequence[I
 
 
 def _cut_out(
-    region: Region | None, wcs: WCS | None, shape: tuple[int, int]
-) -> tuple[Section, WCS | None]:
+    region: Region | None, context: int, wcs: WCS | None, shape: tuple[int, int]
+) -> tuple[Section, Section, WCS | None]:
+    """Find what to read, where in it the region lies, and the WCS of what is read."""
     if region is None:
-        return (slice(0, shape[0]), slice(0, shape[1])), wcs
+        whole = (slice(0, shape[0]), slice(0, shape[1]))
+        return whole, whole, wcs
     if wcs is None:
         raise ImageError(
             f"region {region}: no image has a WCS to find it with; "
             "give (array, WCS), or cut the arrays out"
         )
-    section = region.section(wcs, shape)
-    return section, wcs.slice(section)
+    wanted = region.section(wcs, shape)
+    rows, columns = (
+        slice(max(0, part.start - context), min(n, part.stop + context))
+        for part, n in zip(wanted, shape, strict=True)
+    )
+    core = tuple(
+        slice(part.start - read.start, part.stop - read.start)
+        for part, read in zip(wanted, (rows, columns), strict=True)
+    )
+    return (rows, columns), (core[0], core[1]), wcs.slice((rows, columns))
 
 
 def _read_pixels(

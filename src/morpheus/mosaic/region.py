@@ -2,6 +2,7 @@
 
 import math
 import re
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,7 @@ from astropy.wcs.utils import proj_plane_pixel_scales
 
 from morpheus.errors import OptionError
 from morpheus.mosaic.files import astropy_chatter_off
+from morpheus.mosaic.mosaic import MosaicWarning
 
 __all__ = ["Region", "parse_region"]
 
@@ -89,6 +91,14 @@ class Region:
             raise OptionError(
                 f"region {self} does not overlap the image, {_footprint(wcs, shape)}"
             ) from None
+        found = (rows.stop - rows.start, columns.stop - columns.start)
+        if found != (n_y, n_x):
+            warnings.warn(
+                f"region {self} reaches beyond the image: {found[1]} x {found[0]} of"
+                f" {n_x} x {n_y} pixels (x, y) are there",
+                MosaicWarning,
+                stacklevel=4,
+            )
         return rows, columns
 
     def _size_in_pixels(self, wcs: WCS) -> tuple[int, int]:
