@@ -13,6 +13,7 @@ from morpheus.inference import (
     Classification,
     ClassMaps,
     InferenceOptions,
+    edges_done,
     make_engine,
     predict,
     preset,
@@ -121,7 +122,8 @@ def classify(
             "started": started,
             "software": software(),
             "model": dataclasses.asdict(trained.config),
-            "options": dataclasses.asdict(options),
+            "options": dataclasses.asdict(options)
+            | {"edges": edges_done(mosaic.shape, trained.config.window, options)},
             "region": None if region is None else str(region),
             "engine": {
                 "name": engine.name,
@@ -153,6 +155,14 @@ def _check_fit(mosaic: Mosaic, config: ModelConfig) -> None:
         warnings.warn(
             f"{n_empty} pixels are exactly 0 in every band and are not masked; if they lie outside"
             " of what was observed, give a weight map that says so",
+            MosaicWarning,
+            stacklevel=3,
+        )
+    wcs = mosaic.wcs
+    if wcs is not None and (wcs.cpdis1 or wcs.cpdis2 or wcs.det2im1 or wcs.det2im2):
+        warnings.warn(
+            "the WCS has table distortions (CPDIS or D2IM), which the products' headers cannot"
+            " hold: take their sky positions from the images",
             MosaicWarning,
             stacklevel=3,
         )

@@ -353,6 +353,27 @@ def test_products_are_not_overwritten_unasked(field, small_folder):
     assert done.returncode == 2
     assert "--overwrite" in done.stderr
     assert classify(field, small_folder, "--overwrite").returncode == 0
+    (field / "in/J.fits").unlink()
+    done = classify(field, small_folder)
+    assert "--overwrite" in done.stderr  # found out before anything is read
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("classify", "--stride", "x"), "Invalid value for '--stride'"),
+        (("classify", "--nonsense"), "No such option: --nonsense"),
+        (("clasify",), "No such command 'clasify'"),
+        (("classify", "h.fits"), "Missing option"),
+        (("classify", "-m", "", "-o", "out", "h.fits"), "name of the model is empty"),
+        (("classify", "-m", "x" * 5000, "-o", "out", "h.fits"), "File name too long"),
+    ],
+)
+def test_mistakes_in_the_command_are_one_line_too(arguments, message, tmp_path):
+    done = run(*arguments, MORPHEUS_MODELS=str(tmp_path))
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 def test_no_images(small_folder, tmp_path):

@@ -1,5 +1,6 @@
 """What the documentation says of the command line is what the command line says."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,5 +18,10 @@ def test_the_reference_is_current(tmp_path):
         check=True,
         capture_output=True,
     )
-    found, expected = (path.read_text() for path in (ROOT / "docs/cli.md", tmp_path / "cli.md"))
+    found, expected = (words(path) for path in (ROOT / "docs/cli.md", tmp_path / "cli.md"))
     assert found == expected, "run `make docs-cli`"
+
+
+def words(path):
+    """Commands, options and their help; not how this version of typer lays them out."""
+    return re.findall(r"^(?:##.*|\* `-[^:]*:[^\[\n]*)", path.read_text(), re.MULTILINE)

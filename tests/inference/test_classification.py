@@ -80,6 +80,7 @@ def test_headers_say_what_made_them(result, tmp_path):
         "STAT": "variance",
         "MODEL": "m",
         "MODELSHA": "0" * 64,
+        "WINDOW": 40,
         "STRIDE": 2,
         "LATTICE": True,
         "INBAND1": "H image",
@@ -163,6 +164,32 @@ def test_one_folder_holds_one_classification(result, tmp_path):
             )
             assert sorted(paths) == sorted(tmp_path.iterdir())
             assert np.array_equal(Classification.read(tmp_path).n, other.n)
+
+
+def test_a_product_is_replaced_not_rewritten(result, tmp_path):
+    """Who has the old file open, or linked, keeps it whole."""
+    result.write(tmp_path)
+    (tmp_path / "kept").hardlink_to(tmp_path / "n.fits")
+    before = (tmp_path / "kept").read_bytes()
+    replace(result, n=result.n + 1).write(tmp_path, overwrite=True)
+    assert (tmp_path / "kept").read_bytes() == before
+    assert (tmp_path / "n.fits").read_bytes() != before
+
+
+def test_a_flipped_bit_is_noticed(result, tmp_path):
+    result.write(tmp_path)
+    path = tmp_path / "disk_mean.fits"
+    raw = bytearray(path.read_bytes())
+    raw[-2880] ^= 1
+    path.write_bytes(raw)
+    with pytest.raises(ProductError, match="truncated or damaged"):
+        Classification.read(tmp_path)
+
+
+def test_comparison_is_identity(result):
+    assert result == result  # noqa: PLR0124
+    assert result.mean != ClassMaps(CLASSES, result.mean.array)
+    assert len({result, result.mean}) == 2
 
 
 def test_unwritable_folder(result, tmp_path):

@@ -124,11 +124,18 @@ def test_a_run_divides_into_itself(count, first):
         ({"precision": "float16"}, "float32, bfloat16, auto"),
         ({"threads": 0}, "threads is 0"),
         ({"batch_size": -1}, "batch size is -1"),
+        ({"batch_size": 10**9}, "1 to 65536"),
     ],
 )
 def test_options_are_checked(options, message):
     with pytest.raises(OptionError, match=message):
         InferenceOptions(**options)
+
+
+def test_the_lattices_and_presets_are_those_that_were_measured():
+    assert LATTICE_SHEAR == {2: 1, 3: 2, 4: 3}
+    assert preset("exact") == InferenceOptions(stride=1, lattice=False, precision="float32")
+    assert preset("fast") == InferenceOptions(stride=3, lattice=True, precision="auto")
 
 
 def test_unknown_preset():

@@ -1,17 +1,22 @@
 """Model folders, and models by name: installing, finding, and refusing what is unsafe."""
 
+import contextlib
 import hashlib
+import io
 import json
 import os
 import pickle
 import subprocess
 import sys
 import tarfile
+import tempfile
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from morpheus.errors import ModelError
 from morpheus.model import (
@@ -19,6 +24,7 @@ from morpheus.model import (
     WindowRecipe,
     fetch_model,
     find_model,
+    hausen2020,
     import_model,
     installed_models,
     load_model,
@@ -82,7 +88,7 @@ def test_a_pickle_with_its_checksum_is_not_opened(folder, tmp_path):
     config = json.loads((folder / "config.json").read_text())
     config["weights_sha256"] = hashlib.sha256(raw).hexdigest()
     (folder / "config.json").write_text(json.dumps(config))
-    with pytest.raises(ModelError, match="not a safetensors file"):
+    with pytest.raises(ModelError, match="not a usable safetensors file"):
         load_model(folder)
     (tmp_path / "model.pkl").write_bytes(raw)
     for function in (load_model, import_model):
@@ -99,6 +105,21 @@ def test_a_pickle_with_its_checksum_is_not_opened(folder, tmp_path):
         ({"window": {"size": 18, "margin": 2, "stride": 1}}, "cannot be halved"),
         ({"bands": ["H", "H"]}, "distinct"),
         ({"surprise": 1}, "surprise"),
+        ({"name": "../escape"}, "distinct name of letters"),
+        ({"name": "/etc/model"}, "distinct name of letters"),
+        ({"name": ""}, "distinct name of letters"),
+        ({"name": 5}, "distinct name of letters"),
+        ({"classes": ["../../x", "b", "c", "d", "e"]}, "distinct classes of letters"),
+        ({"classes": ["a", "a", "c", "d", "e"]}, "distinct classes"),
+        ({"bands": ["H", 2]}, "distinct bands of letters"),
+        ({"pixel_scale": "0.06"}, "pixel scale is '0.06'"),
+        ({"pixel_scale": 0}, "pixel scale is 0"),
+        ({"unit": "parsnips"}, "none that astropy knows"),
+        ({"window": {"size": 2**40, "margin": 4, "stride": 1}}, "size is 1099511627776"),
+        ({"window": {"size": 16.0, "margin": 4, "stride": 1}}, r"size is 16\.0"),
+        ({"network": {"batch_norm_epsilon": -10}}, "is -10; it is a positive number"),
+        ({"network": {"down_filters": [4.0, 8], "up_filters": [4, 8]}}, r"filters is 4\.0"),
+        ({"network": {"down_convolutions": 2.5}}, r"convolutions is 2\.5"),
         ({"network": {"depth": 3}}, "depth"),
         ({"bands": ["H", "J", "V"]}, "do not fit"),
     ],
@@ -117,12 +138,57 @@ def test_config_that_is_none(folder, text):
         load_model(folder)
 
 
+def test_a_failed_replacement_keeps_the_model(folder, small_model, monkeypatch):
+    real = Path.rename
+
+    def rename(self, target):
+        if self.name == "new":
+            raise OSError(5, "Input/output error")
+        return real(self, target)
+
+    monkeypatch.setattr(Path, "rename", rename)
+    with pytest.raises(ModelError, match="Input/output error"):
+        save_model(small_model, folder, "new", overwrite=True)
+    assert (folder / "README.md").read_text() == "# card\n"
+    load_model(folder)
+
+
+def test_a_card_in_another_encoding(models, folder):
+    (folder / "README.md").write_bytes("Tübingen".encode("latin-1"))
+    import_model(folder)
+    assert "bingen" in (models / "small/README.md").read_text()
+
+
+@given(st.integers(0, 10**6), st.integers(1, 255))
+def test_a_damaged_archive_is_an_error_or_the_checkpoint(position, flip):
+    """Whatever is wrong with a wheel, it is a ModelError, never another exception."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("m/model-440.index", bytes(range(256)))
+        archive.writestr("m/model-440.data-00000-of-00001", bytes(range(256)) * 2)
+    raw = bytearray(buffer.getvalue())
+    raw[position % len(raw)] ^= flip
+    with tempfile.TemporaryDirectory() as temporary:
+        path = Path(temporary) / "damaged.whl"
+        path.write_bytes(raw)
+        with contextlib.suppress(ModelError):
+            read_checkpoint(path)
+
+
 def test_missing_files(folder, tmp_path):
     (folder / "weights.safetensors").unlink()
     with pytest.raises(ModelError, match="not a readable model folder"):
         load_model(folder)
     with pytest.raises(ModelError, match=r"there is no config\.json in it"):
         load_model(tmp_path)
+
+
+def test_the_published_recipe():
+    """The numbers of Hausen & Robertson (2020); the order of the bands is H, J, V, z."""
+    assert CONFIG.bands == ("F160W", "F125W", "F606W", "F850LP")
+    assert (CONFIG.window.size, CONFIG.window.margin, CONFIG.window.stride) == (40, 5, 1)
+    assert (CONFIG.pixel_scale, CONFIG.unit) == (0.06, "electron / s")
+    assert hausen2020.REQUIREMENT.count("--hash=sha256:") == 2
 
 
 def test_config_json_round_trip():

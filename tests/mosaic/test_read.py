@@ -20,7 +20,6 @@ def test_the_public_names():
         "parse_region",
         "read_mosaic",
         "same_unit",
-        "same_unit",
     ]
 
 

@@ -53,6 +53,10 @@ def main() -> None:
         code = app(standalone_mode=False)
     except MorpheusError as error:
         _fail(str(error))
+    except MemoryError:
+        _fail("out of memory; classify a part (--region), or use a machine with more")
+    except OSError as error:
+        _fail(f"{error.filename or 'the operating system'}: {error.strerror or error}")
     except _UsageError as error:
         context = error.ctx
         command = context.command_path if context is not None else "morpheus"

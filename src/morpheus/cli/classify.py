@@ -228,15 +228,17 @@ def _by_band(option: str, values: list[str] | None) -> dict[str, str] | None:
 
 @contextmanager
 def _warnings_as_lines(*, quiet: bool) -> Iterator[None]:
-    """Say what is doubtful in one line each, without Python's file names."""
+    """Say what is doubtful at once, in one line each, without Python's file names."""
     from morpheus.mosaic import MosaicWarning
 
-    with warnings.catch_warnings(record=True) as caught:
+    def show(message: Warning | str, *_: Any, **__: Any) -> None:
+        typer.echo(f"morpheus: warning: {message}", err=True)
+
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         warnings.simplefilter("ignore" if quiet else "always", MosaicWarning)
+        warnings.showwarning = show  # catch_warnings puts it back
         yield
-    for warning in caught:
-        typer.echo(f"morpheus: warning: {warning.message}", err=True)
 
 
 @contextmanager

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from morpheus.errors import ModelError
+
 __all__ = ["app"]
 
 app = typer.Typer(help="List, fetch and import models.")
@@ -28,8 +30,12 @@ def list_models() -> None:
     if installed:
         table = Table("model", "bands", "arcsec/pixel", box=None, padding=(0, 2, 0, 0))
         for name, folder in installed.items():
-            config = load_model(folder).config
-            table.add_row(name, " ".join(config.bands), f"{config.pixel_scale:g}")
+            try:
+                config = load_model(folder).config
+            except ModelError as error:
+                table.add_row(name, f"[red]unusable: {error}[/]", "")
+            else:
+                table.add_row(name, " ".join(config.bands), f"{config.pixel_scale:g}")
         console.print(table)
         console.print()
     for name, published in PUBLISHED.items():
@@ -53,7 +59,7 @@ def info(name: Annotated[str, typer.Argument(help="Installed model, or a model f
     console = Console()
     card = folder / CARD_FILE
     if card.is_file():
-        console.print(Markdown(card.read_text(encoding="utf-8")))
+        console.print(Markdown(card.read_text(encoding="utf-8", errors="replace")))
     config = model.config
     console.print(f"\nfolder   {folder}", highlight=False, soft_wrap=True)
     console.print(f"bands    {' '.join(config.bands)}", highlight=False)

@@ -3,7 +3,7 @@
 from morpheus.inference.classification import STATISTICS, Classification, ClassMaps
 from morpheus.inference.engine import make_engine
 from morpheus.inference.options import PRESETS, InferenceOptions, preset
-from morpheus.inference.predict import predict
+from morpheus.inference.predict import edges_done, predict
 
 __all__ = [
     "PRESETS",
@@ -11,6 +11,7 @@ __all__ = [
     "ClassMaps",
     "Classification",
     "InferenceOptions",
+    "edges_done",
     "make_engine",
     "predict",
     "preset",

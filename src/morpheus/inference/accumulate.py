@@ -20,7 +20,7 @@ bits. The rounding is below the network's own error in float32 (about 3e-6).
 _SCALE = 1 << PROBABILITY_BITS
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Statistics:
     """What the windows said about each pixel.
 
@@ -40,7 +40,7 @@ class Statistics:
     n: NDArray[np.uint32]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Accumulator:
     """Sums of probabilities, of their squares and of votes over overlapping windows.
 

@@ -62,12 +62,15 @@ class ClassMaps(Mapping[str, NDArray[np.float32]]):
     def __len__(self) -> int:
         return len(self.classes)
 
+    __eq__ = object.__eq__  # a Mapping would compare arrays, which have no single truth value
+    __hash__ = object.__hash__
+
     def __repr__(self) -> str:
         height, width = self.array.shape[1:]
         return f"<ClassMaps of {', '.join(self.classes)}: {height} x {width} pixels (y, x)>"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # arrays have no single truth value
 class Classification:
     """What a model says about every pixel of an image.
 
@@ -187,6 +190,7 @@ class Classification:
         folder = Path(directory)
         paths = self.targets(folder, self.classes, compress=compress, single_file=single_file)
         self.check_targets(folder, self.classes, overwrite=overwrite)
+        self._check_inputs(folder)
         remove([paths[-1]])
         planes = list(self._planes())
         groups = [planes] if single_file else [[plane] for plane in planes]
@@ -216,6 +220,15 @@ class Classification:
             If there is one and it may not, or the folder cannot be made or written to.
         """
         check_targets(cls._all_targets(directory, classes), overwrite=overwrite)
+
+    def _check_inputs(self, folder: Path) -> None:
+        """Make sure that no input is replaced by a product."""
+        targets = {path.resolve() for path in self._all_targets(folder, self.classes)}
+        for entry in self.provenance.get("inputs", ()):
+            if entry["path"] is not None and Path(entry["path"]).resolve() in targets:
+                raise ProductError(
+                    f"{entry['path']} is an input and would be replaced; choose another folder"
+                )
 
     @classmethod
     def _all_targets(cls, directory: Path, classes: tuple[str, ...]) -> list[Path]:
@@ -321,6 +334,7 @@ class Classification:
             header[f"INBAND{i}"] = (f"{entry['band']} {entry['kind']}", f"input {i}")
             if entry["path"] is not None:
                 file = Path(entry["path"]).name + (f"[{entry['hdu']}]" if entry["hdu"] else "")
-                header[f"INFILE{i}"] = file
+                # FITS headers are ASCII; the report has the exact name.
+                header[f"INFILE{i}"] = file.encode("ascii", "backslashreplace").decode()
                 header[f"INSHA{i}"] = entry["sha256"]
         return header

@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from morpheus.errors import OptionError
+from morpheus.errors import ModelError, OptionError
 from morpheus.inference.options import InferenceOptions
 from morpheus.model import Model
 
@@ -119,15 +119,18 @@ class OpenVINOEngine:
         self.precision = "bfloat16" if use_bfloat16 else "float32"
         self.batch_size = options.batch_size or _CPU_BATCH
         self.workers = options.threads or available_threads()
-        self._network = core.compile_model(
-            build_graph(model, self.batch_size),
-            "CPU",
-            {
-                "INFERENCE_PRECISION_HINT": "bf16" if use_bfloat16 else "f32",
-                "NUM_STREAMS": self.workers,
-                "INFERENCE_NUM_THREADS": self.workers,
-            },
-        )
+        settings = {
+            "INFERENCE_PRECISION_HINT": "bf16" if use_bfloat16 else "f32",
+            "NUM_STREAMS": self.workers,
+            "INFERENCE_NUM_THREADS": self.workers,
+        }
+        try:
+            self._network = core.compile_model(build_graph(model, self.batch_size), "CPU", settings)
+        except RuntimeError as error:
+            reason = str(error).strip().splitlines()[-1]
+            raise ModelError(
+                f"{model.config.name} cannot be prepared for this processor: {reason}"
+            ) from error
         self._of_thread = threading.local()
 
     def __call__(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -171,7 +174,8 @@ class TorchEngine:
         try:
             self.device = torch.device(options.device)
             self._network = build_unet(model).to(self.device)
-        except (RuntimeError, AssertionError) as error:
+            torch.zeros(1, device=self.device).cpu()  # a device that holds data
+        except (RuntimeError, AssertionError, NotImplementedError) as error:
             reason = str(error).strip().splitlines()[0]
             raise OptionError(f"device {options.device!r} is not available: {reason}") from error
         self.name = f"PyTorch {torch.__version__}"
@@ -188,7 +192,7 @@ class TorchEngine:
     def __call__(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
         """Evaluate the network; see `Engine`."""
         torch = self._torch
-        # float32 means float32: no TF32 in convolutions or matrix products.
+        # float32 means float32: no TF32 in convolutions.
         with (
             torch.inference_mode(),
             torch.backends.cudnn.flags(enabled=True, allow_tf32=False),

@@ -68,9 +68,11 @@ class InferenceOptions:
                 )
         for name in ("threads", "batch_size"):
             value = getattr(self, name)
-            if value is not None and value < 1:
-                raise OptionError(f"{name.replace('_', ' ')} is {value}; it is at least 1")
+            if value is not None and not 1 <= value <= _MOST:
+                raise OptionError(f"{name.replace('_', ' ')} is {value}; it is 1 to {_MOST}")
 
+
+_MOST = 65_536  # windows in a batch, or threads: a slip of the keyboard asks for more
 
 PRESETS = {
     "exact": InferenceOptions(),

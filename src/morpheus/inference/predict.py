@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from morpheus.errors import ModelError
 from morpheus.inference.accumulate import Accumulator, Statistics
 from morpheus.inference.engine import Engine
-from morpheus.inference.options import InferenceOptions
+from morpheus.inference.options import Edges, InferenceOptions
 from morpheus.inference.windows import Run, Tile, WindowPlan
 from morpheus.model import ModelConfig, WindowRecipe
 from morpheus.model.normalise import NORMALISERS, Normaliser
 
-__all__ = ["Progress", "predict"]
+__all__ = ["Progress", "edges_done", "predict"]
 
 _T = TypeVar("_T", bound=np.generic)
 
@@ -81,11 +81,31 @@ def predict(
     return total.cropped(*inside).statistics(mask)
 
 
+def edges_done(shape: tuple[int, ...], window: WindowRecipe, options: InferenceOptions) -> Edges:
+    """Tell what is done at the edges of an image.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Size (y, x) of the image in pixels.
+    window : WindowRecipe
+        Size of the windows.
+    options : InferenceOptions
+        What was asked for.
+
+    Returns
+    -------
+    {'skip', 'pad'}
+        'pad' if that was asked for, or if the image is smaller than a window.
+    """
+    return options.edges if min(shape) >= window.size else "pad"
+
+
 def _padding(
     shape: tuple[int, ...], window: WindowRecipe, options: InferenceOptions
 ) -> tuple[tuple[int, int], tuple[int, int]]:
     """Pixels to add before and behind each axis."""
-    if options.edges == "skip" and min(shape) >= window.size:
+    if edges_done(shape, window, options) == "skip":
         return (0, 0), (0, 0)
     before_and_behind = []
     for n in shape:

@@ -2,8 +2,12 @@
 
 import dataclasses
 import json
+import math
+import re
 from dataclasses import dataclass
 from typing import Any
+
+from astropy import units as u
 
 from morpheus.classes import CLASS_NAMES
 from morpheus.errors import ModelError
@@ -11,6 +15,10 @@ from morpheus.errors import ModelError
 __all__ = ["FORMAT_VERSION", "ModelConfig", "UNetConfig", "WindowRecipe"]
 
 FORMAT_VERSION = 1
+
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+# Far beyond what makes sense; a damaged configuration does not ask for terabytes.
+_LARGEST_WINDOW, _MOST_FILTERS, _MOST_CONVOLUTIONS = 8192, 8192, 64
 
 
 @dataclass(frozen=True)
@@ -32,7 +40,10 @@ class WindowRecipe:
     stride: int
 
     def __post_init__(self) -> None:
-        if not 0 <= 2 * self.margin < self.size:
+        _check_whole("a window's size", self.size, 1, _LARGEST_WINDOW)
+        _check_whole("a window's margin", self.margin, 0, _LARGEST_WINDOW)
+        _check_whole("a window's stride", self.stride, 1, _LARGEST_WINDOW)
+        if not 2 * self.margin < self.size:
             raise ModelError(
                 f"a window of {self.size} pixels with a margin of {self.margin} owns no pixel"
             )
@@ -75,9 +86,11 @@ class UNetConfig:
     def __post_init__(self) -> None:
         if len(self.down_filters) != len(self.up_filters) or not self.down_filters:
             raise ModelError("a U-Net needs as many expanding as contracting blocks, at least one")
-        counts = (*self.down_filters, *self.up_filters, self.middle_filters)
-        if min(*counts, self.down_convolutions, self.up_convolutions) < 1:
-            raise ModelError("a U-Net's filters and convolutions are at least one")
+        for filters in (*self.down_filters, *self.up_filters, self.middle_filters):
+            _check_whole("a number of filters", filters, 1, _MOST_FILTERS)
+        for convolutions in (self.down_convolutions, self.up_convolutions):
+            _check_whole("a number of convolutions", convolutions, 1, _MOST_CONVOLUTIONS)
+        _check_positive("the constant of batch normalisation", self.batch_norm_epsilon)
 
     @property
     def depth(self) -> int:
@@ -185,8 +198,25 @@ class ModelConfig:
             raise ModelError(
                 f"a window of {self.window.size} pixels cannot be halved {self.network.depth} times"
             )
-        if not self.bands or len(set(self.bands)) != len(self.bands):
-            raise ModelError(f"a model needs distinct bands, not {list(self.bands)}")
+        # Names become folders, files and FITS cards, so they are plain words.
+        for kind, names in (
+            ("name", (self.name,)),
+            ("bands", self.bands),
+            ("classes", self.classes),
+        ):
+            plain = isinstance(names, tuple) and all(
+                isinstance(name, str) and _PLAIN.fullmatch(name) for name in names
+            )
+            if not plain or not names or len(set(names)) != len(names):
+                raise ModelError(
+                    f"a model needs distinct {kind} of letters, digits, '.', '_' and '-',"
+                    f" not {names!r}"
+                )
+        _check_positive("the pixel scale", self.pixel_scale)
+        try:
+            u.Unit(self.unit)
+        except (ValueError, TypeError) as error:
+            raise ModelError(f"the unit {self.unit!r} is none that astropy knows") from error
 
     def to_json(self) -> str:
         """Serialise for `config.json`.
@@ -232,8 +262,18 @@ class ModelConfig:
                 window=WindowRecipe(**record.pop("window")),
                 **{k: _tuples(v) for k, v in record.items()},
             )
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise ModelError(f"config.json is not a model configuration: {error}") from error
+
+
+def _check_whole(what: str, value: Any, lowest: int, highest: int) -> None:
+    if type(value) is not int or not lowest <= value <= highest:
+        raise ModelError(f"{what} is {value!r}; it is a whole number, {lowest} to {highest}")
+
+
+def _check_positive(what: str, value: Any) -> None:
+    if type(value) not in {int, float} or not 0 < value < math.inf:
+        raise ModelError(f"{what} is {value!r}; it is a positive number")
 
 
 def _tuples(value: Any) -> Any:

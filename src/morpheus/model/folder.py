@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +22,7 @@ WEIGHTS_FILE = "weights.safetensors"
 CARD_FILE = "README.md"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Model:
     """A trained model.
 
@@ -42,6 +41,9 @@ class Model:
         config = self.config
         expected = config.network.parameter_shapes(len(config.bands), len(config.classes))
         found = {name: array.shape for name, array in self.weights.items()}
+        for name, array in self.weights.items():
+            if array.dtype != np.float32:
+                raise ModelError(f"{name} of the weights is {array.dtype}, not float32")
         if found != expected:
             wrong = sorted(
                 name for name in {*expected, *found} if expected.get(name) != found.get(name)
@@ -94,9 +96,15 @@ def save_model(model: Model, folder: Path, card: str, *, overwrite: bool = False
             (new / WEIGHTS_FILE).write_bytes(raw)
             (new / CONFIG_FILE).write_text(config.to_json(), encoding="utf-8")
             (new / CARD_FILE).write_text(card, encoding="utf-8")
+            old = Path(temporary) / "old"
             if folder.exists():
-                shutil.move(folder, Path(temporary) / "old")
-            new.rename(folder)
+                folder.rename(old)
+            try:
+                new.rename(folder)
+            except OSError:
+                if old.exists():
+                    old.rename(folder)
+                raise
     except OSError as error:
         raise ModelError(f"cannot write the model folder {folder}: {error}") from error
     return Model(config, model.weights)
@@ -126,7 +134,7 @@ def load_model(folder: Path) -> Model:
             " Pickles and PyTorch checkpoints (.pt, .pth, .pkl) are never opened,"
             " since they can run code"
         )
-    if not (folder / CONFIG_FILE).is_file():
+    if folder.is_dir() and not (folder / CONFIG_FILE).is_file():
         raise ModelError(f"{folder} is not a model folder: there is no {CONFIG_FILE} in it")
     try:
         config = ModelConfig.from_json((folder / CONFIG_FILE).read_text(encoding="utf-8"))
@@ -140,6 +148,8 @@ def load_model(folder: Path) -> Model:
         )
     try:
         weights = load_safetensors(raw)
-    except SafetensorError as error:
-        raise ModelError(f"{folder / WEIGHTS_FILE} is not a safetensors file: {error}") from error
+    except (SafetensorError, LookupError) as error:  # LookupError: a type that NumPy lacks
+        raise ModelError(
+            f"{folder / WEIGHTS_FILE} is not a usable safetensors file: {error}"
+        ) from error
     return Model(config, weights)

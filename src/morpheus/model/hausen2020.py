@@ -3,6 +3,7 @@
 import hashlib
 import tarfile
 import zipfile
+import zlib
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -33,7 +34,18 @@ CONFIG = ModelConfig(
 )
 
 _FILES = ("model-440.index", "model-440.data-00000-of-00001")
+_INDEX_SHA256 = "98babf211fb0784f57215b339e10362e80d418a5c1b7ae89c9450f2a18309db5"
 _DATA_SHA256 = "2dc955d48dcf25e1a21f4a9824c1bea2629ba85c996dff6be96f112b6d2cef1e"
+_ARCHIVE_ERRORS = (
+    OSError,
+    EOFError,
+    ValueError,
+    NotImplementedError,  # of zipfile, for compressions that it does not know
+    RuntimeError,  # of zipfile, for encrypted members
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 CARD = """\
 # hausen2020
@@ -103,7 +115,7 @@ def read_checkpoint(path: Path) -> tuple[bytes, bytes]:
                 f"{path} is neither a wheel, an sdist nor a checkpoint folder. Pickles and PyTorch"
                 " checkpoints are never opened, since they can run code"
             )
-    except (OSError, EOFError, tarfile.TarError, zipfile.BadZipFile, ValueError) as error:
+    except _ARCHIVE_ERRORS as error:
         raise ModelError(f"cannot read {path}: {error}") from error
     if len(found) < len(_FILES):
         missing = next(name for name in _FILES if name not in found)
@@ -129,11 +141,15 @@ def convert_checkpoint(index: bytes, data: bytes) -> Model:
     ModelError
         If the data is not the published one, bit by bit.
     """
-    if (found := hashlib.sha256(data).hexdigest()) != _DATA_SHA256:
-        raise ModelError(
-            f"this is not the published checkpoint: its data file has sha256 {found[:12]}...,"
-            f" the published one {_DATA_SHA256[:12]}..."
-        )
+    for part, content, published in (
+        ("index", index, _INDEX_SHA256),
+        ("data", data, _DATA_SHA256),
+    ):
+        if (found := hashlib.sha256(content).hexdigest()) != published:
+            raise ModelError(
+                f"this is not the published checkpoint: its {part} file has sha256 {found[:12]}...,"
+                f" the published one {published[:12]}..."
+            )
     variables = read_bundle(index, data, skip="Adam")
     weights: dict[str, NDArray[np.float32]] = {}
     n_bands = len(CONFIG.bands)

@@ -108,8 +108,11 @@ def find_model(name: str | Path) -> Path:
     installed = installed_models()
     if str(name) in installed:
         return installed[str(name)]
-    if Path(name).exists():
-        return Path(name)
+    try:
+        if Path(name).exists():
+            return Path(name)
+    except OSError as error:
+        raise ModelError(f"cannot look at the model {str(name)!r}: {error.strerror}") from error
     if str(name) in PUBLISHED:
         raise ModelError(f"model {name} is not here yet; run: morpheus models fetch {name}")
     known = ", ".join(sorted({*installed, *PUBLISHED}))
@@ -137,12 +140,20 @@ def import_model(path: Path, *, overwrite: bool = False) -> Model:
     ModelError
         If the path holds no model, is damaged, or the model is installed already.
     """
-    if not path.exists():
-        raise ModelError(f"{path} does not exist")
-    if (path / CONFIG_FILE).is_file():
+    try:
+        if not path.exists():
+            raise ModelError(f"{path} does not exist")
+        is_model = (path / CONFIG_FILE).is_file()
+    except OSError as error:
+        raise ModelError(f"cannot look at {path}: {error.strerror}") from error
+    if is_model:
         model = load_model(path)
         card = path / "README.md"
-        text = card.read_text(encoding="utf-8") if card.is_file() else f"# {model.config.name}\n"
+        text = (
+            card.read_text(encoding="utf-8", errors="replace")
+            if card.is_file()
+            else f"# {model.config.name}\n"
+        )
     else:
         model = hausen2020.convert_checkpoint(*hausen2020.read_checkpoint(path))
         text = hausen2020.CARD

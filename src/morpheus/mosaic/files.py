@@ -1,6 +1,7 @@
 """FITS files: opening them, finding the right HDU, saying what is wrong with them."""
 
 import hashlib
+import os
 import re
 import warnings
 import zlib
@@ -32,11 +33,25 @@ HduKey: TypeAlias = int | str | tuple[str, int]
 HDU_TYPES = (fits.PrimaryHDU, fits.ImageHDU, fits.CompImageHDU)
 """The HDUs that can hold an image."""
 
-READ_ERRORS = (OSError, EOFError, TypeError, ValueError, IndexError, zlib.error)
+READ_ERRORS = (
+    OSError,
+    EOFError,
+    TypeError,
+    ValueError,
+    LookupError,
+    AttributeError,
+    fits.VerifyError,
+    zlib.error,
+)
 """What astropy raises on damaged files (a cut memory map is a TypeError)."""
 
 _WITH_HDU = re.compile(r"(?P<path>.+)\[(?P<hdu>[^\[\]]+)\]")
-_DAMAGE = ("File may have been truncated", "Error validating header")
+_DAMAGE = (
+    "File may have been truncated",
+    "Error validating header",
+    "Checksum verification failed",
+    "Datasum verification failed",
+)
 # What surveys call these extensions. Without this, the default weight map of a drizzled
 # file (SCI, WHT, CTX) would be its image.
 _NAMES: dict[Kind, tuple[str, ...]] = {
@@ -75,7 +90,7 @@ def split_hdu(source: str | Path) -> tuple[Path, HduKey | None]:
     ImageError
         If the brackets hold something else.
     """
-    path = Path(source).expanduser()
+    path = Path(os.path.expanduser(source))  # noqa: PTH111 (Path's raises for unknown users)
     match = _WITH_HDU.fullmatch(str(path))
     if match is None or path.exists():
         return path, None
@@ -91,9 +106,16 @@ def split_hdu(source: str | Path) -> tuple[Path, HduKey | None]:
 
 
 class FitsFiles:
-    """The FITS files of one read: each is opened and hashed once, all are closed together."""
+    """The FITS files of one read: each is opened and hashed once, all are closed together.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    verify : bool, optional
+        Whether CHECKSUM and DATASUM are verified, for which the whole file is read.
+    """
+
+    def __init__(self, *, verify: bool = False) -> None:
+        self._verify = verify
         self._stack = ExitStack()
         self._opened: dict[Path, fits.HDUList] = {}
         self._digests: dict[Path, str] = {}
@@ -157,7 +179,7 @@ class FitsFiles:
                 raise ImageError(f"{path} is empty (0 bytes); copy or download it again")
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
-                hdus = self._stack.enter_context(fits.open(path))
+                hdus = self._stack.enter_context(fits.open(path, checksum=self._verify))
                 len(hdus)  # astropy reads headers lazily: look at all of them
         except FileNotFoundError:
             raise ImageError(

@@ -173,7 +173,10 @@ def _from_hdu(
         values = hdu.data[section] if "data" in vars(hdu) else hdu.section[section]
         return _blank_to_nan(np.asarray(values), headers[0])
 
-    shape = _checked_shape(hdu.shape, name)
+    try:
+        shape = _checked_shape(hdu.shape, name)
+    except READ_ERRORS as error:  # a header without NAXISn
+        raise ImageError(f"{name}: its header does not say how large it is ({error})") from error
     return Image(
         name=name,
         shape=shape,

@@ -50,17 +50,20 @@ def inverse_variance(
     Returns
     -------
     ndarray of bool, shape (y, x)
-        True where the map or the inverse variance is NaN, infinite, zero or negative.
+        True where the map is NaN, infinite, zero or negative.
+
+    Notes
+    -----
+    The map's own values decide what is valid. An inverse variance beyond the range of float32
+    (such as of a noise of 1e-20 erg/s/cm2/A) is kept at the end of that range.
     """
-    usable = values > 0
-    if kind == "rms":
-        # In 64 bits: the square of a noise of 1e-20 erg/s/cm2/A does not fit 32.
-        with np.errstate(all="ignore"):
+    invalid: NDArray[np.bool_] = ~((values > 0) & np.isfinite(values))
+    with np.errstate(all="ignore"):
+        if kind == "rms":
             values = np.square(values, dtype=np.float64)
             np.divide(1.0, values, out=values)
-    invalid = to_float32(values, out)
-    invalid |= ~usable
-    invalid |= out <= 0
+        limits = np.finfo(np.float32)
+        out[...] = np.clip(values, limits.tiny, limits.max)
     out[invalid] = 0
     return invalid
 

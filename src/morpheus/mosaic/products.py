@@ -132,7 +132,7 @@ def read_planes(path: Path) -> dict[str, Plane]:
         If the file cannot be read, or is damaged.
     """
     try:
-        with FitsFiles() as files:
+        with FitsFiles(verify=True) as files:
             return {
                 hdu.name: Plane(
                     hdu.name, hdu.data.astype(hdu.data.dtype.newbyteorder("=")), hdu.header
