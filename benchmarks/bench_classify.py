@@ -142,7 +142,7 @@ def run_command(folder: Path, size: int, *options: str) -> tuple[float, float, d
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
-    parser.add_argument("--size", type=int, default=400, help="side of the timed image, in pixels")
+    parser.add_argument("--size", type=int, default=600, help="side of the timed image, in pixels")
     parser.add_argument(
         "--memory-size", type=int, default=2000, help="side for the memory, 0: skip"
     )

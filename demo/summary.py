@@ -31,7 +31,7 @@ BACKGROUND_THRESHOLD = 0.5
 NOT_CLASSIFIED, MISSED = "not classified", "missed"
 
 ZOOM = 2  # screen pixels per image pixel
-NO_DATA_GREY = 70
+NO_DATA_GREY = 110
 SOFTENING = 0.004  # electrons/s: where the grey scale turns from linear to logarithmic
 WHITE = 1.5  # electrons/s
 CAPTION_HEIGHT = 22

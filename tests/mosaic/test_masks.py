@@ -41,7 +41,7 @@ def test_weights_and_noise_that_are_invalid(images, option, value):
 def test_noise_in_small_and_large_units_masks_nothing(images, noise):
     """The inverse variance leaves the range of float32: it stays at the end of it, and valid."""
     values = np.full((12, 16), noise)
-    mosaic = read_mosaic(images, bands=BANDS, rms={band: values for band in BANDS})
+    mosaic = read_mosaic(images, bands=BANDS, rms=dict.fromkeys(BANDS, values))
     assert not mosaic.mask.any()
     assert np.isfinite(mosaic.weight).all()
     assert (mosaic.weight > 0).all()

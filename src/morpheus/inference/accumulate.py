@@ -106,18 +106,20 @@ class Accumulator:
             If a probability is not a number.
         """
         count, _, height, width = probabilities.shape
-        first = _first_ranked(probabilities)
+        first = _first_ranked(probabilities).astype(np.uint32)
         fixed = np.rint(probabilities * np.float32(_SCALE)).astype(np.int64)
         squares = fixed * fixed
         rows = slice(y, y + height)
+        reach = np.zeros((count - 1) * step + width, np.uint32)  # windows over each column
         # All windows' pixels of one column at once: vectorised over windows, classes and rows.
         for column in range(width):
             start = x + column
             columns = slice(start, start + (count - 1) * step + 1, step)
+            reach[column : column + (count - 1) * step + 1 : step] += np.uint32(1)
             self.total[:, rows, columns] += fixed[..., column].transpose(1, 2, 0)
             self.squares[:, rows, columns] += squares[..., column].transpose(1, 2, 0)
             self.votes[:, rows, columns] += first[..., column].transpose(1, 2, 0)
-            self.n[rows, columns] += np.uint32(1)
+        self.n[rows, x : x + len(reach)] += reach
 
     def merge(self, other: "Accumulator", y: int = 0, x: int = 0) -> None:
         """Add another accumulator's sums.
