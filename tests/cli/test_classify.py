@@ -1,13 +1,14 @@
 """`morpheus classify` as users run it: as a process, on files."""
 
+import contextlib
 import json
 import os
 import pickle
+import pty
 import re
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -185,25 +186,33 @@ def test_other_units_are_warned_of(field, small_folder):
     assert re.fullmatch(r"morpheus: warning: J is in MJy/sr, but .*electron / s.*\n", done.stderr)
 
 
-def test_interruption_leaves_nothing_half_written(field, small_folder):
-    """SIGINT and SIGTERM in the middle of the work."""
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interruption_leaves_nothing_half_written(field, small_folder, number):
+    """In the middle of the work, which the progress bar on a terminal tells."""
     for band in BANDS:
-        data = np.random.default_rng(0).normal(size=(400, 400)).astype(np.float32)
+        data = np.random.default_rng(0).normal(size=(1500, 1500)).astype(np.float32)
         write_band(field / f"in/{band}.fits", data, band)
     arguments = ["classify", "-m", small_folder, field / "in/H.fits", field / "in/J.fits"]
     program = "from morpheus.cli import main; main()"
-    for number in (signal.SIGINT, signal.SIGTERM):
-        process = subprocess.Popen(
-            [sys.executable, "-c", program, *map(str, arguments), "-o", field / "out"],
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        time.sleep(3)
-        process.send_signal(number)
-        _, error = process.communicate(timeout=60)
-        assert process.returncode == 130, error
-        assert error.startswith("morpheus: interrupted")
-        assert not (field / "out").exists()
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, *map(str, arguments), "-o", field / "out"],
+        stderr=theirs,
+        env=os.environ | {"TERM": "xterm"},
+    )
+    os.close(theirs)
+    shown = b""
+    while b"classifying" not in shown:
+        shown += os.read(ours, 4096)
+    process.send_signal(number)
+    with contextlib.suppress(OSError):  # the terminal's end
+        while more := os.read(ours, 4096):
+            shown += more
+    os.close(ours)
+    assert process.wait() == 130
+    assert b"morpheus: interrupted" in shown
+    assert b"windows/s" in shown
+    assert not (field / "out").exists()
 
 
 # ---- what can be wrong
