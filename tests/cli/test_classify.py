@@ -193,7 +193,11 @@ def test_interruption_leaves_nothing_half_written(field, small_folder, number):
         data = np.random.default_rng(0).normal(size=(1500, 1500)).astype(np.float32)
         write_band(field / f"in/{band}.fits", data, band)
     arguments = ["classify", "-m", small_folder, field / "in/H.fits", field / "in/J.fits"]
-    program = "from morpheus.cli import main; main()"
+    # Where the tests run in the background, SIGINT is ignored, which children inherit.
+    program = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
+        "from morpheus.cli import main; main()"
+    )
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-c", program, *map(str, arguments), "-o", field / "out"],
