@@ -104,6 +104,15 @@ def test_context_is_read_around_a_region(pixels, wcs, context, around):
     assert sky.separation(wcs.pixel_to_world(3, 2)).arcsec < 1e-6
 
 
+def test_a_region_that_is_all_masked_has_nothing_to_classify(pixels, wcs):
+    """Even where its surroundings, which are read as context, are valid."""
+    weight = np.ones((12, 16))
+    weight[2:8, 3:11] = 0
+    region = "53.12,-27.8,8pix,6pix"
+    with pytest.raises(ImageError, match=r"no valid pixel in the region 53\.12"):
+        read_mosaic([(pixels[0], wcs)], bands=BAND, weights=weight, region=region, context=3)
+
+
 def test_a_region_of_another_kind(pixels, wcs):
     with pytest.raises(OptionError, match="region is a tuple"):
         read_mosaic([(pixels[0], wcs)], bands=BAND, region=(53.12, -27.8, 3))

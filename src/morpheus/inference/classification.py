@@ -267,7 +267,7 @@ class Classification:
         try:
             provenance = json.loads((folder / REPORT_FILE).read_text(encoding="utf-8"))
             classes = tuple(provenance["model"]["classes"])
-            products = [folder / str(name) for name in provenance["products"]]
+            products = [folder / Path(name).name for name in provenance["products"]]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ProductError(
                 f"{folder} holds no complete classification ({REPORT_FILE}: {error})"

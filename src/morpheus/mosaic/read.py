@@ -119,6 +119,8 @@ def read_mosaic(
         _check_maps(maps, names, opened)
         section, core, wcs = _cut_out(region, context, wcs, opened[0].shape)
         data, mask, weight = _read_pixels(names, opened, maps, section)
+        if mask[core].all():
+            raise ImageError(f"no valid pixel in the region {region}: all are masked")
         records = tuple(_records(names, opened, maps, files))
     if wcs is not None:
         wcs.array_shape = mask.shape
