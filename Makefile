@@ -17,16 +17,16 @@ TORCH := torch==2.13.0
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(VENV)/.installed-demo $(DEMO)/field/truth.ecsv  ## classify a small simulated field and show what was found
+demo: $(VENV)/.installed $(DEMO)/field/truth.ecsv  ## classify a small simulated field, find its sources, show what was found
 	$(BIN)/morpheus models fetch hausen2020
-	$(BIN)/morpheus classify -m hausen2020 \
+	$(BIN)/morpheus run -m hausen2020 \
 		$(DEMO)/field/f160w_sci.fits $(DEMO)/field/f125w_sci.fits \
 		$(DEMO)/field/f606w_sci.fits $(DEMO)/field/f850lp_sci.fits \
 		--weight F160W=$(DEMO)/field/f160w_wht.fits \
 		--weight F125W=$(DEMO)/field/f125w_wht.fits \
 		--weight F606W=$(DEMO)/field/f606w_wht.fits \
 		--weight F850LP=$(DEMO)/field/f850lp_wht.fits \
-		-o $(DEMO)/classified --overwrite
+		-o $(DEMO)/out --overwrite
 	$(BIN)/python demo/summary.py $(DEMO)
 
 test: $(VENV)/.installed-dev  ## run the tests (options for pytest: make test ARGS="-k tiles")
@@ -50,7 +50,7 @@ clean:  ## remove what the other targets made, but for .venv
 	find src tests demo docs benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # truth.ecsv is the last file of the field to be written.
-$(DEMO)/field/truth.ecsv: demo/make_field.py | $(VENV)/.installed-demo
+$(DEMO)/field/truth.ecsv: demo/make_field.py | $(VENV)/.installed
 	$(BIN)/python demo/make_field.py $(DEMO)/field --overwrite
 
 # The stamps say what is installed; a change of pyproject.toml makes them stale.
@@ -63,8 +63,8 @@ $(VENV)/.made:
 	$(PYTHON) -m venv $(VENV)
 	@touch $@
 
-$(VENV)/.installed-demo: pyproject.toml | $(VENV)/.made
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[demo]"
+$(VENV)/.installed: pyproject.toml | $(VENV)/.made
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml | $(VENV)/.made

@@ -1,6 +1,7 @@
 """What the tests share: small random models, and the reference data where it is at hand."""
 
 import os
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,27 @@ def hausen2020(shared):
     from morpheus.model.hausen2020 import convert_checkpoint, read_checkpoint
 
     return convert_checkpoint(*read_checkpoint(shared / "reference/hausen2020/checkpoint"))
+
+
+@pytest.fixture(scope="session")
+def classified(shared, hausen2020, tmp_path_factory):
+    """Classifies a real frame with the published network, once in a session."""
+    import morpheus
+    from morpheus.model import save_model
+
+    model = tmp_path_factory.mktemp("models") / "hausen2020"
+    save_model(hausen2020, model, "")
+
+    @cache
+    def frame(name, edges="pad"):
+        bands = hausen2020.config.bands
+        images = {band: shared / f"real/{name}/{band.lower()}_sci.fits" for band in bands}
+        weights = {band: shared / f"real/{name}/{band.lower()}_wht.fits" for band in bands}
+        weights = {band: path for band, path in weights.items() if path.exists()}
+        options = morpheus.InferenceOptions(edges=edges)
+        return morpheus.classify(images, model=model, weights=weights, options=options)
+
+    return frame
 
 
 def random_model(config: ModelConfig, seed: int = 0) -> Model:

@@ -5,35 +5,13 @@ class probabilities over the pixels within 6 px of it where P(background) < 0.5.
 """
 
 import csv
-from functools import cache
 
 import numpy as np
-import pytest
 from astropy.io import fits
 
-import morpheus
 from morpheus.classes import BACKGROUND, CLASS_NAMES
-from morpheus.model import save_model
 
-BANDS = ("F160W", "F125W", "F606W", "F850LP")
 RADIUS, EDGE = 6, 8
-
-
-@pytest.fixture(scope="module")
-def classified(shared, hausen2020, tmp_path_factory):
-    """Classifies a frame, once."""
-    model = tmp_path_factory.mktemp("models") / "hausen2020"
-    save_model(hausen2020, model, "")
-
-    @cache
-    def frame(name, edges="pad"):
-        images = {band: shared / f"real/{name}/{band.lower()}_sci.fits" for band in BANDS}
-        weights = {band: shared / f"real/{name}/{band.lower()}_wht.fits" for band in BANDS}
-        weights = {band: path for band, path in weights.items() if path.exists()}
-        options = morpheus.InferenceOptions(edges=edges)
-        return morpheus.classify(images, model=model, weights=weights, options=options)
-
-    return frame
 
 
 def source_class(result, flux, x, y):

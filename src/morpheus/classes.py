@@ -1,5 +1,6 @@
 """The five classes: their order, names and colours. The one place where they are listed."""
 
+import colorsys
 from dataclasses import dataclass
 
 __all__ = ["BACKGROUND", "CLASSES", "CLASS_NAMES", "MorphologicalClass"]
@@ -15,22 +16,32 @@ class MorphologicalClass:
         Identifier, used for keys, file names and FITS extensions.
     label : str
         How the class is written for people.
-    color : str
-        Hexadecimal RGB: the hues of Hausen & Robertson (2020), section 4.5 (spheroid red, disk
-        blue, irregular green, point source yellow, background black).
+    hue : float or None
+        Hue, 0 to 1, of the HSV colours of Hausen & Robertson (2020), section 4.5, with the numbers
+        of their program; None for the background, which is black.
     """
 
     name: str
     label: str
-    color: str
+    hue: float | None
+
+    @property
+    def rgb(self) -> tuple[float, float, float]:
+        """Red, green and blue of the class at full saturation and value, each 0 to 1."""
+        return (0.0, 0.0, 0.0) if self.hue is None else colorsys.hsv_to_rgb(self.hue, 1, 1)
+
+    @property
+    def color(self) -> str:
+        """The same in hexadecimal, such as '#ff0000'."""
+        return "#" + "".join(f"{round(255 * part):02x}" for part in self.rgb)
 
 
 CLASSES = (
-    MorphologicalClass("spheroid", "Spheroid", "#ff0000"),
-    MorphologicalClass("disk", "Disk", "#0000ff"),
-    MorphologicalClass("irregular", "Irregular", "#00ff00"),
-    MorphologicalClass("point_source", "Point source / compact", "#ffff00"),
-    MorphologicalClass("background", "Background", "#000000"),
+    MorphologicalClass("spheroid", "Spheroid", 0.0),  # red
+    MorphologicalClass("disk", "Disk", 0.7),  # blue
+    MorphologicalClass("irregular", "Irregular", 0.3),  # green
+    MorphologicalClass("point_source", "Point source / compact", 0.18),  # yellow
+    MorphologicalClass("background", "Background", None),
 )
 """The classes in the order of the network's output channels."""
 

@@ -43,7 +43,7 @@ def software() -> dict[str, Any]:
     dict
         Versions by name, and the platform.
     """
-    packages = ("numpy", "astropy", "openvino")
+    packages = ("numpy", "scipy", "astropy", "photutils", "scikit-image", "openvino")
     return {
         "morpheus": morpheus_version(),
         "python": platform.python_version(),

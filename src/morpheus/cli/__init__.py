@@ -1,9 +1,16 @@
 """The command line: a file a command. Nothing heavy is imported before a command needs it."""
 
-from morpheus.cli import classify, models
+from morpheus.cli import catalog, classify, models, pictures, release, run, segment
 from morpheus.cli.app import app, main
 
+app.command("run")(run.run)
 app.command("classify")(classify.classify)
+app.command("segment")(segment.segment)
+app.command("catalog")(catalog.catalog)
+app.command("colorize")(pictures.colorize)
+app.command("rgb")(pictures.rgb)
+app.command("stamps")(pictures.stamps)
+app.command("release")(release.release)
 app.add_typer(models.app, name="models")
 
 __all__ = ["app", "main"]

@@ -7,6 +7,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from morpheus import __version__
+from morpheus.cli.original import is_original, original
 from morpheus.errors import MorpheusError
 
 __all__ = ["app", "main"]
@@ -50,7 +51,7 @@ def main() -> None:
     # A batch system ends a job with SIGTERM: end like Ctrl-C, with files closed and removed.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        code = app(standalone_mode=False)
+        code = _run(sys.argv[1:])
     except MorpheusError as error:
         _fail(str(error))
     except MemoryError:
@@ -64,6 +65,17 @@ def main() -> None:
     if code == _INTERRUPTED:  # typer's answer to Ctrl-C
         typer.echo("morpheus: interrupted; an output without report.json is incomplete", err=True)
     sys.exit(code)
+
+
+def _run(arguments: list[str]) -> Any:
+    """Run a command, or what the original program does with such arguments; give its exit code."""
+    if not is_original(arguments):
+        return app(standalone_mode=False)
+    try:
+        original(arguments)
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    return 0
 
 
 def _fail(message: str) -> NoReturn:

@@ -1,7 +1,7 @@
 """The result: class maps with their statistics, and the same on disk."""
 
 import itertools
-import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from astropy.io import fits
 from astropy.wcs import WCS
+from astropy.wcs.utils import proj_plane_pixel_area
 from numpy.typing import NDArray
 
-from morpheus.errors import ProductError
+from morpheus.errors import OptionError, ProductError
 from morpheus.mosaic.products import (
     Plane,
     check_targets,
@@ -21,8 +22,9 @@ from morpheus.mosaic.products import (
     write_json,
     write_planes,
 )
+from morpheus.mosaic.report import REPORT_FILE, discard_stages, read_report
 
-__all__ = ["STATISTICS", "ClassMaps", "Classification"]
+__all__ = ["PROBABILITIES", "STATISTICS", "ClassMaps", "Classification"]
 
 STATISTICS = {
     "mean": "mean of the windows' probabilities",
@@ -31,7 +33,9 @@ STATISTICS = {
 }
 """The statistics of a class map and what they mean."""
 
-REPORT_FILE = "report.json"
+PROBABILITIES = ("mean", "votes")
+"""Those that say how probable a class is."""
+
 _SINGLE_FILE = "classification"
 
 
@@ -110,8 +114,64 @@ class Classification:
         """Shape of the maps (y, x)."""
         return self.n.shape[0], self.n.shape[1]
 
+    @property
+    def pixel_scale(self) -> float | None:
+        """Side of a pixel in arcsec; None without a WCS."""
+        if self.wcs is None:
+            return None
+        return 3600.0 * math.sqrt(proj_plane_pixel_area(self.wcs))
+
     def __getitem__(self, name: str) -> NDArray[np.float32]:
         return self.mean[name]
+
+    def maps(self, statistic: str) -> ClassMaps:
+        """Give the class maps that say how probable a class is.
+
+        Parameters
+        ----------
+        statistic : {"mean", "votes"}
+            Which of the two.
+
+        Returns
+        -------
+        ClassMaps
+            Values of 0 to 1 that add up to 1 over the classes; NaN where `n` is 0.
+
+        Raises
+        ------
+        OptionError
+            If it is another.
+        """
+        if statistic not in PROBABILITIES:
+            raise OptionError(
+                f"{statistic!r} is no statistic of probability; there are"
+                f" {' and '.join(PROBABILITIES)}"
+            )
+        maps: ClassMaps = getattr(self, statistic)
+        return maps
+
+    def scatter(self, statistic: str) -> ClassMaps:
+        """Give the variance over the windows of what `maps` gives.
+
+        Parameters
+        ----------
+        statistic : {"mean", "votes"}
+            Which of the two.
+
+        Returns
+        -------
+        ClassMaps
+            For means their variance; for votes, which are 0 or 1 in each window, v (1 - v).
+
+        Raises
+        ------
+        OptionError
+            If it is another.
+        """
+        maps = self.maps(statistic)
+        if statistic == "mean":
+            return self.variance
+        return ClassMaps(maps.classes, maps.array * (1 - maps.array))
 
     def __repr__(self) -> str:
         height, width = self.shape
@@ -191,8 +251,9 @@ class Classification:
         paths = self.targets(folder, self.classes, compress=compress, single_file=single_file)
         self.check_targets(folder, self.classes, overwrite=overwrite)
         self._check_inputs(folder)
+        discard_stages(folder)
         remove([paths[-1]])
-        planes = list(self._planes())
+        planes = list(self.planes())
         groups = [planes] if single_file else [[plane] for plane in planes]
         for path, group in zip(paths[:-1], groups, strict=True):
             write_planes(path, group, overwrite=overwrite, compress=compress)
@@ -265,12 +326,13 @@ class Classification:
         """
         folder = Path(directory)
         try:
-            provenance = json.loads((folder / REPORT_FILE).read_text(encoding="utf-8"))
+            provenance = read_report(folder)
             classes = tuple(provenance["model"]["classes"])
             products = [folder / Path(name).name for name in provenance["products"]]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (KeyError, TypeError) as error:
             raise ProductError(
-                f"{folder} holds no complete classification ({REPORT_FILE}: {error})"
+                f"{folder} holds no complete classification (no {error} in {REPORT_FILE});"
+                " morpheus classify makes one"
             ) from error
         planes: dict[str, Plane] = {}
         for path in products:
@@ -295,8 +357,14 @@ class Classification:
             provenance=provenance,
         )
 
-    def _planes(self) -> Iterator[Plane]:
-        """Images of the product, with their headers."""
+    def planes(self) -> Iterator[Plane]:
+        """Give the maps as images with headers.
+
+        Yields
+        ------
+        Plane
+            `<CLASS>_<STATISTIC>` for every statistic and class, `N` and `MASK`.
+        """
         common = self._header()
         for statistic, meaning in STATISTICS.items():
             maps: ClassMaps = getattr(self, statistic)

@@ -12,7 +12,7 @@ from astropy import units as u
 from morpheus.classes import CLASS_NAMES
 from morpheus.errors import ModelError
 
-__all__ = ["FORMAT_VERSION", "ModelConfig", "UNetConfig", "WindowRecipe"]
+__all__ = ["FORMAT_VERSION", "DetectionThresholds", "ModelConfig", "UNetConfig", "WindowRecipe"]
 
 FORMAT_VERSION = 1
 
@@ -158,6 +158,34 @@ class UNetConfig:
 
 
 @dataclass(frozen=True)
+class DetectionThresholds:
+    """From which probability on a model's pixels are taken for sources.
+
+    Parameters
+    ----------
+    seed : float
+        P(source) that a source reaches somewhere.
+    grow : float
+        Its pixels have a larger P(source) than this.
+    min_area : int
+        Smallest number of pixels of a source.
+    """
+
+    seed: float = 0.6
+    grow: float = 0.5
+    min_area: int = 8
+
+    def __post_init__(self) -> None:
+        for name in ("seed", "grow"):
+            value = getattr(self, name)
+            if type(value) not in {int, float} or not 0 <= value <= 1:
+                raise ModelError(f"the threshold {name} is {value!r}; it is a number from 0 to 1")
+        if self.grow > self.seed:
+            raise ModelError(f"the threshold seed, {self.seed}, is below grow, {self.grow}")
+        _check_whole("the smallest area of a source", self.min_area, 1, 1_000_000)
+
+
+@dataclass(frozen=True)
 class ModelConfig:
     """Everything about a model but the values of its weights.
 
@@ -179,6 +207,8 @@ class ModelConfig:
         Shape of the network.
     classes : tuple of str
         The classes in the order of the output channels.
+    detection : DetectionThresholds
+        What its probabilities mean for the detection of sources.
     weights_sha256 : str
         Checksum of `weights.safetensors`, in hexadecimal digits.
     """
@@ -191,6 +221,7 @@ class ModelConfig:
     normaliser: str = "joint-window"
     network: UNetConfig = dataclasses.field(default_factory=UNetConfig)
     classes: tuple[str, ...] = CLASS_NAMES
+    detection: DetectionThresholds = dataclasses.field(default_factory=DetectionThresholds)
     weights_sha256: str = ""
 
     def __post_init__(self) -> None:
@@ -260,6 +291,7 @@ class ModelConfig:
             return cls(
                 network=UNetConfig(**{k: _tuples(v) for k, v in network.items()}),
                 window=WindowRecipe(**record.pop("window")),
+                detection=DetectionThresholds(**record.pop("detection", {})),
                 **{k: _tuples(v) for k, v in record.items()},
             )
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:

@@ -6,9 +6,40 @@ from astropy.io import fits
 
 from morpheus.errors import GridMismatchError
 
-__all__ = ["check_band_filters", "header_filters"]
+__all__ = ["check_band_filters", "header_filters", "wavelength"]
 
 _UNKNOWN = ("", "N/A", "NONE", "UNKNOWN", "MULTIPLE")
+
+# Pivot wavelengths in micrometres, to tell the red bands from the blue ones.
+_WAVELENGTHS = {
+    "F225W": 0.237, "F275W": 0.271, "F336W": 0.335, "F435W": 0.433, "F475W": 0.475,
+    "F606W": 0.592, "F775W": 0.769, "F814W": 0.805, "F850LP": 0.903, "F098M": 0.986,
+    "F105W": 1.055, "F110W": 1.153, "F125W": 1.249, "F140W": 1.392, "F160W": 1.537,
+    "F070W": 0.704, "F090W": 0.902, "F115W": 1.154, "F150W": 1.501, "F200W": 1.988,
+    "F277W": 2.776, "F356W": 3.565, "F410M": 4.083, "F444W": 4.402,
+    "F062": 0.620, "F087": 0.869, "F106": 1.060, "F129": 1.293, "F146": 1.464,
+    "F158": 1.577, "F184": 1.842, "F213": 2.125,
+    "VIS": 0.715, "NISP-Y": 1.081, "NISP-J": 1.367, "NISP-H": 1.773,
+    "U": 0.37, "G": 0.48, "R": 0.62, "I": 0.76, "Z": 0.90, "Y": 1.02,
+    "J": 1.25, "H": 1.63, "K": 2.19, "KS": 2.16,
+}  # fmt: skip
+
+
+def wavelength(band: str) -> float | None:
+    """Tell roughly where a band lies.
+
+    Parameters
+    ----------
+    band : str
+        Its name, in any case: a filter of HST (from 0.2 micrometres), JWST, Roman or Euclid, or a
+        letter.
+
+    Returns
+    -------
+    float or None
+        Its wavelength in micrometres; None for a band of another name.
+    """
+    return _WAVELENGTHS.get(band.upper())
 
 
 def header_filters(headers: Sequence[fits.Header]) -> tuple[str, ...]:

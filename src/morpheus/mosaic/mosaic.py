@@ -9,6 +9,8 @@ from astropy.wcs import WCS
 from astropy.wcs.utils import proj_plane_pixel_area
 from numpy.typing import NDArray
 
+from morpheus.mosaic.calibration import Calibration
+
 __all__ = ["InputRecord", "Kind", "Mosaic", "MosaicWarning"]
 
 Kind: TypeAlias = Literal["image", "weight", "rms", "dq"]
@@ -72,6 +74,8 @@ class Mosaic:
         What was read.
     core : tuple of slice
         Rows and columns that were asked for; what lies around them is context.
+    calibrations : tuple of Calibration, optional
+        What each band's header says of its flux scale. Empty if nothing was looked up.
     """
 
     data: NDArray[np.float32]
@@ -82,6 +86,7 @@ class Mosaic:
     weight: NDArray[np.float32] | None
     inputs: tuple[InputRecord, ...]
     core: tuple[slice, slice]
+    calibrations: tuple[Calibration, ...] = ()
 
     @property
     def shape(self) -> tuple[int, int]:

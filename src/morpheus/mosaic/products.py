@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from astropy.io import fits
 from numpy.typing import NDArray
@@ -15,7 +15,16 @@ from numpy.typing import NDArray
 from morpheus.errors import ImageError, ProductError
 from morpheus.mosaic.files import READ_ERRORS, FitsFiles
 
-__all__ = ["Plane", "check_targets", "read_planes", "remove", "write_json", "write_planes"]
+__all__ = [
+    "Plane",
+    "check_targets",
+    "read_planes",
+    "remove",
+    "replacing",
+    "write_hdus",
+    "write_json",
+    "write_planes",
+]
 
 
 @dataclass(frozen=True)
@@ -109,7 +118,27 @@ def write_planes(
         hdus.append(fits.PrimaryHDU())
         for plane in planes:
             hdus.append(fits.ImageHDU(plane.data, plane.header, name=plane.name))
-    with _replacing(path, overwrite=overwrite) as file:
+    write_hdus(path, hdus, overwrite=overwrite)
+
+
+def write_hdus(path: Path, hdus: fits.HDUList, *, overwrite: bool = False) -> None:
+    """Write one FITS file, with checksums.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    hdus : astropy.io.fits.HDUList
+        Its contents.
+    overwrite : bool, optional
+        Whether to replace a file that exists.
+
+    Raises
+    ------
+    ProductError
+        If the file exists and `overwrite` is false, or cannot be written.
+    """
+    with replacing(path, overwrite=overwrite) as temporary, temporary.open("wb") as file:
         hdus.writeto(file, checksum=True)
 
 
@@ -162,8 +191,8 @@ def write_json(path: Path, content: Mapping[str, Any], *, overwrite: bool = Fals
         If the file exists and `overwrite` is false, or cannot be written.
     """
     text = json.dumps(content, indent=2, default=str) + "\n"
-    with _replacing(path, overwrite=overwrite) as file:
-        file.write(text.encode())
+    with replacing(path, overwrite=overwrite) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def remove(paths: Sequence[Path]) -> None:
@@ -187,19 +216,36 @@ def remove(paths: Sequence[Path]) -> None:
 
 
 @contextlib.contextmanager
-def _replacing(path: Path, *, overwrite: bool) -> Iterator[BinaryIO]:
-    """Open a file that gets its name only when it is complete and on disk."""
+def replacing(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
+    """Give a name to write to; what was written gets its own name when it is complete and on disk.
+
+    Parameters
+    ----------
+    path : Path
+        The file; its folder is made if it does not exist.
+    overwrite : bool, optional
+        Whether to replace a file that exists.
+
+    Yields
+    ------
+    Path
+        An empty file in the same folder, which is renamed at the end or, after an error, removed.
+
+    Raises
+    ------
+    ProductError
+        If the file exists and `overwrite` is false, or cannot be written.
+    """
     if path.exists() and not overwrite:
         raise ProductError(f"{path} exists; choose another name or give --overwrite")
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            dir=path.parent, prefix=f".{path.name}-", suffix=".part", delete=False
-        ) as file:
-            temporary = Path(file.name)
-            yield file  # type: ignore[misc]
-            file.flush()
+        number, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-", suffix=".part")
+        os.close(number)
+        temporary = Path(name)
+        yield temporary
+        with temporary.open("rb") as file:
             os.fsync(file.fileno())
         # The temporary file is private to its owner; a product is as readable as any new file.
         umask = os.umask(0)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from morpheus.errors import ImageError, OptionError
 from morpheus.mosaic.bands import images_by_band, maps_by_band
+from morpheus.mosaic.calibration import calibrate
 from morpheus.mosaic.files import FitsFiles
 from morpheus.mosaic.filters import check_band_filters, header_filters
 from morpheus.mosaic.grid import check_same_shape, check_same_sky
@@ -122,10 +123,11 @@ def read_mosaic(
         if mask[core].all():
             raise ImageError(f"no valid pixel in the region {region}: all are masked")
         records = tuple(_records(names, opened, maps, files))
+        calibrations = tuple(calibrate(image.headers, image.unit, image.wcs) for image in opened)
     if wcs is not None:
         wcs.array_shape = mask.shape
     units = tuple(image.unit for image in opened)
-    return Mosaic(data, names, mask, wcs, units, weight, records, core)
+    return Mosaic(data, names, mask, wcs, units, weight, records, core, calibrations)
 
 
 def _checked_bands(bands: Sequence[str]) -> tuple[str, ...]:

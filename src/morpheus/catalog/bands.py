@@ -1,0 +1,213 @@
+"""One band of a catalogue: its sky, its errors, its fluxes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from morpheus.catalog.background import measure_sky, subtract_sky
+from morpheus.catalog.images import BandImage
+from morpheus.catalog.morphology import SourcePixels
+from morpheus.catalog.options import CatalogOptions
+from morpheus.catalog.photometry import Apertures, measure_fluxes
+from morpheus.errors import OptionError
+from morpheus.mosaic import same_unit
+
+__all__ = ["BandResult", "PreparedBand", "measure_band", "prepare_band"]
+
+_MAG_PER_RELATIVE_ERROR = 2.5 / np.log(10)
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedBand:
+    """A band, ready to be measured.
+
+    Parameters
+    ----------
+    image : BandImage
+        As it was read.
+    data : ndarray of float32, shape (y, x)
+        Pixels without their background.
+    error : ndarray of float32, shape (y, x)
+        Standard deviations; NaN if nothing is known of them.
+    mask : ndarray of bool, shape (y, x)
+        True where a pixel is invalid.
+    zero_point : float or None
+        AB magnitude of 1 image unit.
+    saturation : float or None
+        Level from which a pixel of `image` is saturated.
+    record : mapping
+        What was done, for the provenance.
+    """
+
+    image: BandImage
+    data: NDArray[np.float32]
+    error: NDArray[np.float32]
+    mask: NDArray[np.bool_]
+    zero_point: float | None
+    saturation: float | None
+    record: Mapping[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class BandResult:
+    """What was measured in a band.
+
+    Parameters
+    ----------
+    columns : dict of str to ndarray
+        Fluxes, magnitudes and signal to noise, by the name of the column.
+    saturated : ndarray of bool, shape (source,)
+        True where a pixel of the source is saturated.
+    """
+
+    columns: dict[str, NDArray[np.float64]]
+    saturated: NDArray[np.bool_]
+
+
+def prepare_band(
+    image: BandImage, sky_pixels: NDArray[np.bool_], options: CatalogOptions
+) -> PreparedBand:
+    """Subtract the background of a band and find its errors.
+
+    Errors are those of the image, else the noise of its sky; with an exposure time the photon
+    noise of the source is added, ``max(f, 0) / exposure`` to the variance.
+
+    Parameters
+    ----------
+    image : BandImage
+        The band.
+    sky_pixels : ndarray of bool, shape (y, x)
+        True where there is sky, as `open_sky` finds it.
+    options : CatalogOptions
+        How.
+
+    Returns
+    -------
+    PreparedBand
+        What `measure_band` takes.
+
+    Raises
+    ------
+    OptionError
+        If there is an exposure time but the image is not in electrons per second.
+    """
+    mask = image.invalid()
+    sky_pixels = sky_pixels & ~mask
+    sky = measure_sky(image.data, sky_pixels, image.band)
+    data = subtract_sky(image.data, sky_pixels, sky, options)
+    known = image.calibration
+    zero_point = options.zero_points.get(image.band, known.zero_point)
+    given = image.band in options.zero_points
+    saturation = options.saturation.get(image.band, known.saturation)
+    exposure = options.exposure.get(image.band)
+    # A view of one number: no image is made of it.
+    error = (
+        np.broadcast_to(np.float32(sky.noise), image.shape) if image.error is None else image.error
+    )
+    return PreparedBand(
+        image=image,
+        data=data,
+        error=error if exposure is None else _with_photons(image, error, data, exposure),
+        mask=mask,
+        zero_point=zero_point,
+        saturation=saturation,
+        record={
+            "unit": image.unit,
+            "zero_point": zero_point,
+            "zero_point_source": "option" if given else known.zero_point_source,
+            "background": 0.0 if options.background == "none" else sky.level,
+            "sky_noise": sky.noise,
+            "sky_pixels": sky.n_pixels,
+            "errors": "sky noise" if image.error is None else "weight or rms map",
+            "exposure": exposure,
+            "saturation": saturation,
+        },
+    )
+
+
+def _with_photons(
+    image: BandImage,
+    error: NDArray[np.float32],
+    data: NDArray[np.float32],
+    exposure: float,
+) -> NDArray[np.float32]:
+    if image.unit is not None and not same_unit(image.unit, "electron / s"):
+        raise OptionError(
+            f"exposure: {image.band} is in {image.unit}; photon noise can be added to electrons"
+            " per second only: convert the image, or give an rms map that has it"
+        )
+    variance = np.maximum(np.nan_to_num(data), 0)  # a masked pixel counts as nothing
+    variance /= np.float32(exposure)
+    variance += error**2
+    return np.sqrt(variance, out=variance)
+
+
+def measure_band(
+    band: PreparedBand, apertures: Apertures, pixels: SourcePixels, radii: tuple[float, ...]
+) -> BandResult:
+    """Measure all sources in one band.
+
+    Parameters
+    ----------
+    band : PreparedBand
+        The band.
+    apertures : Apertures
+        The sources in the detection band.
+    pixels : SourcePixels
+        Which pixel belongs to which source.
+    radii : tuple of float
+        Radii of the circular apertures, in pixels.
+
+    Returns
+    -------
+    BandResult
+        NaN for sources without a valid pixel in this band.
+    """
+    valid = ~pixels.of(band.mask)
+    absent = pixels.sum(valid) == 0
+    values = np.where(valid, pixels.of(band.data), 0).astype(np.float64)
+    variance = np.where(valid, pixels.of(band.error), 0).astype(np.float64) ** 2
+    saturated = np.zeros(pixels.n_sources, bool)
+    if band.saturation is not None:
+        raw = pixels.of(band.image.data)
+        saturated = pixels.sum(raw >= band.saturation) > 0
+    fluxes = measure_fluxes(band.data, apertures, error=band.error, mask=band.mask, radii=radii)
+    prefix = band.image.band.lower()
+    iso, iso_err = pixels.sum(values), np.sqrt(pixels.sum(variance))
+    measured = {"iso": (iso, iso_err), "kron": (fluxes.kron, fluxes.kron_err)}
+    for i, pair in enumerate(zip(fluxes.circular, fluxes.circular_err, strict=True), start=1):
+        measured[f"aper_{i}"] = pair
+    columns = {}
+    for kind, (flux, flux_err) in measured.items():
+        flux[absent] = flux_err[absent] = np.nan
+        columns[f"{prefix}_flux_{kind}"] = flux
+        columns[f"{prefix}_flux_{kind}_err"] = flux_err
+    for kind in ("iso", "kron"):
+        magnitude, error = _magnitudes(*measured[kind], band.zero_point)
+        columns[f"{prefix}_mag_{kind}"], columns[f"{prefix}_mag_{kind}_err"] = magnitude, error
+    columns[f"{prefix}_snr"] = _signal_to_noise(measured)
+    return BandResult(columns, saturated)
+
+
+def _magnitudes(
+    flux: NDArray[np.float64], error: NDArray[np.float64], zero_point: float | None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """AB magnitudes and their errors; NaN without a zero point or positive flux."""
+    if zero_point is None:
+        return np.full_like(flux, np.nan), np.full_like(flux, np.nan)
+    positive = np.where(flux > 0, flux, np.nan)
+    return zero_point - 2.5 * np.log10(positive), _MAG_PER_RELATIVE_ERROR * error / positive
+
+
+def _signal_to_noise(
+    measured: Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64]]],
+) -> NDArray[np.float64]:
+    ratios = []
+    for kind in ("kron", "iso"):
+        flux, error = measured[kind]
+        usable = np.isfinite(flux) & (error > 0)
+        ratios.append(np.divide(flux, error, out=np.full_like(flux, np.nan), where=usable))
+    return np.where(np.isfinite(ratios[0]), ratios[0], ratios[1])

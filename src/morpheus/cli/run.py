@@ -1,0 +1,177 @@
+"""`morpheus run`: images in; maps, sources, catalogue, pictures and one report out."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from morpheus.cli.arguments import (
+    BandFiles,
+    Check,
+    DataQualityFiles,
+    Images,
+    ModelName,
+    Overwrite,
+    Quiet,
+    RmsFiles,
+    SkyRegion,
+    WeightFiles,
+    by_band,
+    one_of,
+)
+from morpheus.cli.catalog import (
+    Apertures,
+    Background,
+    Exposures,
+    Saturations,
+    ZeroPoints,
+    catalog_options,
+)
+from morpheus.cli.segment import (
+    Contrast,
+    Deblend,
+    Grow,
+    Method,
+    MinArea,
+    Positions,
+    Prominence,
+    Seed,
+    Statistic,
+    Threshold,
+    Unmatched,
+    segmentation_options,
+    summary,
+)
+from morpheus.cli.terminal import progress_bar, warnings_as_lines
+from morpheus.cli.windows import (
+    BatchSize,
+    Device,
+    Edges,
+    Lattice,
+    Precision,
+    Preset,
+    Stride,
+    Threads,
+    inference_options,
+)
+from morpheus.errors import OptionError
+
+__all__ = ["run"]
+
+_CHANNELS = 3
+
+
+def run(
+    images: Images = None,
+    *,
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for all products.")],
+    model: ModelName,
+    band: BandFiles = None,
+    weight: WeightFiles = None,
+    rms: RmsFiles = None,
+    dq: DataQualityFiles = None,
+    region: SkyRegion = None,
+    check_filters: Check = True,
+    preset: Preset = "exact",
+    stride: Stride = None,
+    lattice: Lattice = None,
+    edges: Edges = None,
+    precision: Precision = None,
+    device: Device = None,
+    threads: Threads = None,
+    batch_size: BatchSize = None,
+    method: Method = "probability",
+    statistic: Statistic = None,
+    seed: Seed = None,
+    grow: Grow = None,
+    min_area: MinArea = None,
+    background_threshold: Threshold = 0.0,
+    deblend: Deblend = True,
+    contrast: Contrast = None,
+    prominence: Prominence = None,
+    positions: Positions = None,
+    unmatched: Unmatched = "keep",
+    aperture: Apertures = None,
+    zero_point: ZeroPoints = None,
+    exposure: Exposures = None,
+    saturation: Saturations = None,
+    background: Background = "global",
+    catalog_file: Annotated[
+        str,
+        typer.Option(
+            "--catalog",
+            metavar="NAME",
+            help="The catalogue; its suffix is its format: .fits, .ecsv, .vot, .parquet, .csv or"
+            " .mrt.",
+        ),
+    ] = "catalog.fits",
+    rgb: Annotated[
+        str | None,
+        typer.Option(
+            metavar="R,G,B",
+            help="Bands of the colour picture; by default the reddest, the middle, the bluest.",
+            show_default=False,
+        ),
+    ] = None,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+) -> None:
+    """Do everything: classify, find the sources, measure them, draw them.
+
+    Makes the class maps, segmap.fits, the catalogue, classes.png, rgb.png, stamps.png and one
+    report.json. The first band is the one for shapes and deblending.
+    """
+    from morpheus import pipeline
+
+    channels = None if rgb is None else tuple(rgb.split(","))
+    if channels is not None and len(channels) != _CHANNELS:
+        raise OptionError(f"--rgb {rgb}: expected three bands, such as F160W,F850LP,F606W")
+    options = pipeline.FieldOptions(
+        inference=inference_options(
+            preset,
+            stride=stride,
+            lattice=lattice,
+            edges=edges,
+            precision=precision,
+            device=device,
+            threads=threads,
+            batch_size=batch_size,
+        ),
+        segmentation=segmentation_options(
+            method=method,
+            statistic=statistic,
+            seed=seed,
+            grow=grow,
+            min_area=min_area,
+            background_threshold=background_threshold,
+            deblend=deblend,
+            contrast=contrast,
+            prominence=prominence,
+            unmatched=unmatched,
+        ),
+        catalog=catalog_options(aperture, zero_point, exposure, saturation, background),
+        positions=positions,
+        catalog_file=catalog_file,
+        rgb=channels,  # type: ignore[arg-type]
+    )
+    files = one_of(images, by_band("--band", band))
+    with warnings_as_lines(quiet=quiet), progress_bar(quiet=quiet) as progress:
+        field = pipeline.run(
+            files,
+            output,
+            model=model,
+            weights=by_band("--weight", weight),
+            rms=by_band("--rms", rms),
+            dq=by_band("--dq", dq),
+            region=region,
+            options=options,
+            check_filters=check_filters,
+            overwrite=overwrite,
+            progress=progress,
+        )
+    if not quiet:
+        height, width = field.classification.shape
+        typer.echo(
+            f"{width} x {height} pixels (x, y); {summary(field.segmentation)}; {len(field.paths)}"
+            f" files in {output}"
+        )
