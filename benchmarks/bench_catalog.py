@@ -25,12 +25,13 @@ from morpheus.inference import Classification, ClassMaps
 from morpheus.segmentation import segment
 
 BANDS = {"F160W": 1.0, "F125W": 0.9, "F850LP": 0.6, "F606W": 0.35}
+PIXELS_A_SOURCE = 780  # of the true ones, not all of which are detected
 SHARES = (0.3, 0.5, 0.15, 0.05)
 
 
 def inputs(size: int, seed: int) -> tuple[Classification, list[BandImage]]:
     """Simulate the class maps and images of a field."""
-    image, source, _ = make_field(size, seed)
+    image, source, _ = make_field(size, seed, PIXELS_A_SOURCE)
     rng = np.random.default_rng(seed)
     maps = np.stack([*(share * source for share in SHARES), 1 - source]).astype(np.float32)
     error = np.full(image.shape, NOISE, np.float32)

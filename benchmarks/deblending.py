@@ -33,10 +33,12 @@ KNOTS, KNOT_PROMINENCE, KNOTTED = 8, 0.27, 23.5  # in a disk; up to this; bright
 SEED, GROW, MIN_AREA, PIXELS_A_SOURCE = 0.6, 0.5, 8, 1000
 
 
-def make_field(size: int, seed: int) -> tuple[NDArray[np.float32], NDArray[np.float32], Table]:
+def make_field(
+    size: int, seed: int, pixels_a_source: int = PIXELS_A_SOURCE
+) -> tuple[NDArray[np.float32], NDArray[np.float32], Table]:
     """Draw the field: image, P(source), and the true sources."""
     rng = np.random.default_rng(seed)
-    n = size**2 // PIXELS_A_SOURCE
+    n = size**2 // pixels_a_source
     # Numbers that grow tenfold in 1 / SLOPE magnitudes, down to the faintest.
     magnitude = FAINTEST + np.log10(1 - rng.random(n)) / SLOPE
     magnitude = np.maximum(magnitude, BRIGHTEST)

@@ -5,12 +5,16 @@ class probabilities over the pixels within 6 px of it where P(background) < 0.5.
 """
 
 import csv
+import warnings
 
 import numpy as np
 from astropy.io import fits
 
+import morpheus
 from morpheus.classes import BACKGROUND, CLASS_NAMES
+from morpheus.mosaic import MosaicWarning
 
+BANDS = ("F160W", "F125W", "F606W", "F850LP")
 RADIUS, EDGE = 6, 8
 
 
@@ -63,3 +67,23 @@ def test_the_background_is_that_of_the_published_release(shared, classified):
     inside = result.n > 0
     agree = (result.votes["background"] > 0.5) == (published > 0.5)
     assert agree[inside].mean() > 0.999
+
+
+def test_a_catalogue_gives_the_same_classes(shared, classified):
+    """Over the pixels of the source, in place of those within 6 px."""
+    n = 0
+    for name, frame, flux, place, _ in labelled_sources(shared):
+        result = classified(frame)
+        found = morpheus.segment(result, flux, detection_band="F160W")
+        paths = {band: shared / f"real/{frame}/{band.lower()}_sci.fits" for band in BANDS}
+        images = morpheus.read_band_images(paths, bands=BANDS)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", MosaicWarning)  # the stars leave no sky
+            table = morpheus.measure(found, result, images).table
+        row = table[found.labels[round(place[1]), round(place[0])] - 1]
+        expected = source_class(result, flux, *place)
+        assert row["class"] == CLASS_NAMES[expected.argmax()], name
+        measured = np.array([row[f"p_{c}"] for c in CLASS_NAMES[:BACKGROUND]])
+        np.testing.assert_allclose(measured, expected, atol=0.1, err_msg=name)
+        n += 1
+    assert n == 27
