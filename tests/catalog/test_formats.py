@@ -73,6 +73,59 @@ def test_what_is_read_is_what_was_written(field, tmp_path, suffix, ids, n):
             assert again.table[name].meta["ucd"] == catalog.table[name].meta["ucd"]
 
 
+@pytest.mark.parametrize("suffix", [*FULL, "csv", "mrt"])
+def test_text_that_is_not_ascii(field, tmp_path, suffix):
+    segmentation, classification, images = field
+    images[0] = dataclasses.replace(images[0], band="Hß", unit="furlongs²?")
+    catalog = guided_with(segmentation, classification, images, ["NGC é1", "Ω", "a"])
+    catalog.table["hß_flux_iso"].meta["ucd"] = "phot.flux;é"
+    catalog.provenance["model"]["name"] = "modèle"
+    again = Catalog.read(catalog.write(tmp_path / f"c.{suffix}"))
+    escaped = suffix == "fits"
+    ids = ["NGC \\xe91", "\\u03a9", "a"] if escaped else ["NGC é1", "Ω", "a"]
+    assert again.table["position_id"].tolist() == ids
+    name = "h\\xdf_flux_iso" if escaped else "hß_flux_iso"
+    np.testing.assert_allclose(again.table[name], catalog.table["hß_flux_iso"], rtol=1e-6)
+    if suffix in FULL:
+        assert again.provenance["model"]["name"] == "modèle"
+        assert "Hß" in again.provenance["bands"]
+    if escaped:
+        assert again.table[name].description.startswith("H\\xdf flux")
+        assert fits.getheader(tmp_path / "c.fits", "CATALOG")["MODEL"] == "mod\\xe8le"
+
+
+def guided_with(segmentation, classification, images, ids):
+    sources = segmentation.sources.copy()
+    sources["position_id"] = ids
+    return measure(dataclasses.replace(segmentation, sources=sources), classification, images)
+
+
+@pytest.mark.parametrize("suffix", [*FULL, "csv", "mrt"])
+@pytest.mark.parametrize(
+    "ids", [["007", "8", "9"], ["nan", "1e5", "-1"], ['a"b', "None", "True"], ["9" * 19, "1", "2"]]
+)
+def test_identifiers_that_look_like_something_else(field, tmp_path, suffix, ids):
+    catalog = guided_with(*field, ids)
+    again = Catalog.read(catalog.write(tmp_path / f"c.{suffix}"))
+    assert again.table["position_id"].tolist() == ids
+
+
+def test_what_a_format_cannot_hold_is_told(field, tmp_path):
+    catalog = measure(*field)
+    catalog.table["id"].description = "one\ntwo"
+    with pytest.raises(ProductError, match=r"cannot write the catalogue .*c\.fits: \.fits cannot"):
+        catalog.write(tmp_path / "c.fits")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("suffix", FULL)
+def test_what_is_not_finite_is_null_in_the_provenance(field, tmp_path, suffix):
+    catalog = measure(*field)
+    catalog.provenance["odd"] = [float("nan"), np.float32("inf"), np.int64(3)]
+    again = Catalog.read(catalog.write(tmp_path / f"c.{suffix}"))
+    assert again.provenance["odd"] == [None, None, 3]
+
+
 def json_like(record):
     import json
 
@@ -115,9 +168,9 @@ def test_regions_are_the_kron_ellipses(field, tmp_path):
     for region, row in zip(read, catalog.table, strict=True):
         pixels = region.to_pixel(segmentation.wcs)
         assert pixels.center.xy == pytest.approx((row["x"], row["y"]), abs=1e-3)
-        assert pixels.width == pytest.approx(2 * row["kron_radius"], rel=1e-3)
+        assert pixels.width == pytest.approx(2 * row["kron_semi_major"], rel=1e-3)
         assert pixels.height == pytest.approx(
-            2 * row["kron_radius"] * (1 - row["ellipticity"]), rel=1e-3
+            2 * row["kron_semi_major"] * (1 - row["ellipticity"]), rel=1e-3
         )
         assert str(region.meta["text"]) == str(row["id"])
         color = next(c.color for c in CLASSES if c.name == row["class"])
@@ -136,7 +189,7 @@ def test_regions_without_wcs_or_shape(field, tmp_path):
     images = [dataclasses.replace(image, wcs=None) for image in images]
     images[0].data[segmentation.labels == 2] = -1
     catalog = measure(plain, classification, images)
-    assert np.isnan(catalog.table["kron_radius"][1])
+    assert np.isnan(catalog.table["kron_semi_major"][1])
     catalog.write(tmp_path / "c.reg")
     read = regions.Regions.read(tmp_path / "c.reg", format="ds9")
     assert [r.center.x for r in read] == pytest.approx(catalog.table["x"], abs=1e-3)
@@ -148,7 +201,7 @@ def test_bad_names_and_files(field, tmp_path, monkeypatch):
     with pytest.raises(OptionError, match=r"\.txt.*\.fits, \.ecsv"):
         catalog.write(tmp_path / "c.txt")
     catalog.write(tmp_path / "c.fits")
-    with pytest.raises(ProductError, match="exists"):
+    with pytest.raises(ProductError, match="would be overwritten"):
         catalog.write(tmp_path / "c.fits")
     catalog.write(tmp_path / "c.fits", overwrite=True)
     with pytest.raises(ProductError, match="is not there"):

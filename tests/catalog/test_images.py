@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from astropy import units as u
 from astropy.io import fits
 
 from morpheus.catalog import BandImage, check_grid, read_band_images
@@ -49,6 +50,38 @@ def test_a_region_and_the_zero_point(planes, tmp_path):
     check_grid(images, (10, 20), images[0].wcs)
     with pytest.raises(GridMismatchError, match="pixel grid"):
         check_grid(images, SHAPE, wcs)
+
+
+def test_anything_that_is_an_image_is_taken(planes):
+    plane = planes["F160W"]
+    image = BandImage("H", plane * u.nJy, error=np.ones(SHAPE) * u.uJy)
+    assert image.unit == "nJy"
+    assert type(image.data) is np.ndarray
+    np.testing.assert_array_equal(image.data, plane)
+    np.testing.assert_allclose(image.error, 1000)
+    assert BandImage("H", plane * u.uJy, unit="nJy").data[0, 0] == pytest.approx(1e3 * plane[0, 0])
+    listed = BandImage("H", [[1, 2], [3, 4]], mask=[[0, 0], [0, 1]])
+    assert (listed.data.dtype, listed.mask.dtype) == (np.float32, bool)
+    assert BandImage("H", plane.astype(">f8")).data.dtype == np.dtype(np.float32)
+    masked = BandImage("H", np.ma.masked_array(plane, plane > 1))
+    np.testing.assert_array_equal(masked.invalid(), plane > 1)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [np.zeros(3), np.zeros((2, 2, 2)), np.zeros((2, 2), complex), [["a"]], None, [[1], [1, 2]]],
+)
+def test_what_is_no_image(data):
+    with pytest.raises(ImageError, match="the data of H"):
+        BandImage("H", data)
+
+
+def test_units_that_contradict(planes):
+    for given in ({"unit": "nJy"}, {"unit": "furlongs?"}):
+        with pytest.raises(OptionError, match="H are in s, the image in"):
+            BandImage("H", planes["F160W"] * u.s, **given)
+    with pytest.raises(OptionError, match="errors of H"):
+        BandImage("H", planes["F160W"] * u.nJy, error=planes["F160W"] * u.s)
 
 
 def test_bad_input(planes):

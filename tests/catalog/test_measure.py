@@ -12,7 +12,7 @@ from morpheus.segmentation.flags import SourceFlag
 
 from .conftest import gaussian, make_classification, make_segmentation, make_wcs
 
-NO_SKY = CatalogOptions(background="none")
+NO_SKY = CatalogOptions(background="none", noise_scale="none")
 
 
 def one_source(sigma=3.0, q=1.0, theta=0.0, *, flux=1000.0, half=20, noise=0.01, wcs=None):
@@ -39,7 +39,7 @@ def test_a_gaussian_as_theory_has_it():
         assert row[f"h_flux_aper_{i}_err"] == pytest.approx(0.01 * np.sqrt(np.pi) * r, rel=1e-3)
     # the Kron radius of a Gaussian is sqrt(pi / 2) sigma, raised to the smallest allowed, 1.4
     kron = 2.5 * 1.4 * row["semi_major"]
-    assert row["kron_radius"] == pytest.approx(kron, rel=1e-3)
+    assert row["kron_semi_major"] == pytest.approx(kron, rel=1e-3)
     assert row["h_flux_kron"] == pytest.approx(1000 * (1 - np.exp(-(kron**2) / 18)), rel=1e-3)
     assert row["h_flux_kron_err"] == pytest.approx(0.01 * np.sqrt(np.pi) * kron, rel=1e-2)
     assert row["h_flux_iso"] == pytest.approx(1000, rel=1e-4)
@@ -83,7 +83,7 @@ def test_sep_agrees(field):
     kron, _ = sep.kron_radius(data, table["x"], table["y"], a, b, theta, 6.0)
     kron = np.maximum(kron, 1.4)
     ellipse, *_ = sep.sum_ellipse(data, table["x"], table["y"], a, b, theta, 2.5 * kron, subpix=0)
-    np.testing.assert_allclose(table["kron_radius"], 2.5 * kron * a, rtol=1e-2)
+    np.testing.assert_allclose(table["kron_semi_major"], 2.5 * kron * a, rtol=1e-2)
     np.testing.assert_allclose(table["f160w_flux_kron"], ellipse, rtol=1e-2)
 
 
@@ -138,7 +138,7 @@ def test_photometry_of_a_field():
         make_segmentation(labels), make_classification(shape), [image], options=options
     ).table
     assert (table["h_snr"] > 20).mean() > 0.9
-    kron = 1 - np.exp(-(table["kron_radius"] ** 2) / (2 * sigma**2))
+    kron = 1 - np.exp(-(table["kron_semi_major"] ** 2) / (2 * sigma**2))
     kinds = {
         "iso": flux * (1 - np.exp(-8)),
         # within the aperture, whose size is measured; a Gaussian's minor axis is shorter by noise
@@ -164,7 +164,7 @@ def test_an_exponential_disk_in_its_kron_aperture():
     row = measure(
         make_segmentation(labels), make_classification(shape), [image], options=NO_SKY
     ).table[0]
-    r = row["kron_radius"] / scale
+    r = row["kron_semi_major"] / scale
     assert 5 < r < 6.5  # 2.5 Kron radii; that of an exponential is 2 scale lengths
     assert row["h_flux_kron"] / 1e4 == pytest.approx(1 - (1 + r) * np.exp(-r), abs=2e-3)
 
@@ -223,7 +223,8 @@ def test_sources_without_light_or_pixels(field):
     table = measure(segmentation, classification, images, options=NO_SKY).table
     assert (table["flags"][:2] & SourceFlag.NONPOSITIVE_FLUX).all()
     assert not table["flags"][2] & SourceFlag.NONPOSITIVE_FLUX
-    assert (table["flags"] & SourceFlag.LOW_SNR).astype(bool).tolist() == [True, True, False]
+    # of the second nothing is known, which the unweighted classes say
+    assert (table["flags"] & SourceFlag.LOW_SNR).astype(bool).tolist() == [True, False, False]
     np.testing.assert_allclose(table["x"][:2], [30, 80])  # the middle of the pixels
     assert table["f160w_flux_iso"][0] == pytest.approx(-3 * 17**2)
     assert np.isnan([table["f160w_flux_iso"][1], table["f606w_flux_iso"][2]]).all()
@@ -255,7 +256,12 @@ def test_an_odd_source_does_not_stop_the_others(field, monkeypatch):
         return original(self, radius)
 
     monkeypatch.setattr(photometry.SourceCatalog, "circular_photometry", fails_for_two)
-    other = measure(segmentation, classification, images).table
+    with pytest.warns(MosaicWarning, match="fluxes of 1 sources could not be measured") as warned:
+        catalog = measure(segmentation, classification, images)
+    assert len(warned) == 2
+    assert catalog.provenance["bands"]["F606W"]["failed_sources"] == 1
+    assert catalog.provenance["bands"]["F160W"]["failed_shapes"] == 0
+    other = catalog.table
     expected = table["f160w_flux_kron"].copy()
     expected[1] = np.nan
     np.testing.assert_array_equal(other["f160w_flux_kron"], expected)
@@ -263,6 +269,62 @@ def test_an_odd_source_does_not_stop_the_others(field, monkeypatch):
     assert other["f160w_snr"][1] == pytest.approx(
         table["f160w_flux_iso"][1] / table["f160w_flux_iso_err"][1]
     )
+
+
+def test_if_all_sources_fail_it_is_an_error(field, monkeypatch):
+    def fails(self, radius):
+        raise IndexError("odd")
+
+    monkeypatch.setattr(photometry.SourceCatalog, "circular_photometry", fails)
+    with pytest.raises(IndexError, match="odd"):
+        measure(*field)
+
+
+def test_a_gradient_is_no_noise():
+    rng = np.random.default_rng(2)
+    shape = (400, 400)
+    data = np.linspace(0, 0.5, 400) + rng.normal(0, 0.02, shape)
+    labels = np.zeros(shape, np.int32)
+    labels[195:206, 195:206] = 1
+    data[195:206, 195:206] += 1
+    catalog = measure(
+        make_segmentation(labels),
+        make_classification(shape),
+        [BandImage("H", data)],
+        options=CatalogOptions(background="mesh", mesh_size=40, noise_scale="none"),
+    )
+    # Half a box from the edge of the image the mesh is flat.
+    assert catalog.provenance["bands"]["H"]["sky_noise"] == pytest.approx(0.02, rel=0.15)
+    assert catalog.table["h_flux_iso_err"][0] == pytest.approx(0.02 * 11, rel=0.15)
+
+
+def test_a_source_with_masked_pixels_is_a_lower_limit(field):
+    segmentation, classification, images = field
+    mask = np.zeros(segmentation.shape, bool)
+    mask[60, 80] = True
+    images[1] = dataclasses.replace(images[1], mask=mask)
+    options = CatalogOptions(apertures=())
+    flags = measure(segmentation, classification, images, options=options).table["flags"]
+    both = SourceFlag.MASKED | SourceFlag.CUT_APERTURE
+    assert ((flags & both) == both).tolist() == [False, True, False]
+    # One without a shape, and so without an aperture, too.
+    images[0].data[segmentation.labels == 2] = -1
+    flags = measure(segmentation, classification, images, options=options).table["flags"]
+    assert flags[1] & both == both
+
+
+def test_a_detection_band_that_is_not_there_is_told(field):
+    segmentation, classification, images = field
+    segmentation.provenance["detection_band"] = "K"
+    with pytest.warns(MosaicWarning, match="separated in K.*those of F160W"):
+        catalog = measure(segmentation, classification, images)
+    assert catalog.provenance["detection_band"] == "F160W"
+
+
+def test_the_provenance_does_not_describe_the_machine(field):
+    software = measure(*field).provenance["software"]
+    assert "photutils" in software
+    assert not {"platform", "processor"} & set(software)
 
 
 def test_no_source(field):
@@ -357,6 +419,7 @@ def test_bad_input(field, what, error, text):
         {"kron_params": (2.5,)},
         {"kron_params": (2.5, -1)},
         {"background": "local"},
+        {"noise_scale": "guessed"},
         {"mesh_size": 2},
         {"mesh_size": 64.5},
         {"exposure": {"H": 0}},

@@ -52,8 +52,8 @@ def test_segment(segmented):
     blend = SourceFlag.DEBLENDED
     assert flags.tolist() == [0, blend, blend, SourceFlag.EDGE]
     report = json.loads((segmented / "out/report.json").read_text())
-    assert report["segmentation"]["products"] == ["segmap.fits"]
-    assert report["segmentation"]["detection_band"] == "F160W"
+    assert report["files"]["segmap.fits"]["stage"] == "segmentation"
+    assert report["files"]["segmap.fits"]["detection_band"] == "F160W"
 
 
 def test_segment_again(segmented, command):
@@ -138,12 +138,12 @@ def test_two_catalogues_stand_side_by_side(catalogued, command):
     folder = catalogued / "out"
     assert command("catalog", folder, "-o", folder / "catalog.csv").returncode == 0
     report = json.loads((folder / "report.json").read_text())
-    assert report["catalog"]["products"] == ["catalog.fits", "catalog.csv"]
+    assert list(report["files"]) == ["segmap.fits", "catalog.fits", "catalog.csv"]
     # both are of the old segmentation: a new one takes them away
     assert command("segment", folder, "--overwrite").returncode == 0
     assert not (folder / "catalog.fits").exists()
     assert not (folder / "catalog.csv").exists()
-    assert "catalog" not in json.loads((folder / "report.json").read_text())
+    assert list(json.loads((folder / "report.json").read_text())["files"]) == ["segmap.fits"]
 
 
 def test_pictures(catalogued, command):
@@ -163,8 +163,8 @@ def test_pictures(catalogued, command):
     assert matplotlib.image.imread(catalogued / "rgb.png").shape[:2] == (60, 90)
     legend = matplotlib.image.imread(folder / "classes.png")
     assert legend.shape[0] > 60
-    listed = json.loads((folder / "report.json").read_text())["colors"]["products"]
-    assert listed == ["classes.png"]
+    files = json.loads((folder / "report.json").read_text())["files"]
+    assert files["classes.png"]["stage"] == "colors"
 
 
 def test_release(catalogued, command):
@@ -205,18 +205,53 @@ def test_release(catalogued, command):
     assert command(*arguments, "--overwrite").returncode == 0
 
 
-def test_a_guided_segmentation_is_released_too(catalogued, command):
+def test_a_guided_segmentation_stands_beside_the_other(catalogued, command):
     Table({"id": [7], "x": [20], "y": [18]}).write(catalogued / "positions.fits")
     folder = catalogued / "out"
     positions = ("--positions", catalogued / "positions.fits")
     assert command("segment", folder, *positions).returncode == 0
-    assert not (folder / "catalog.fits").exists()
+    assert (folder / "catalog.fits").exists()  # it was made from the other map
     catalog = ("catalog", folder, "--segmap", folder / "guided_segmap.fits")
     assert command(*catalog, "-o", folder / "guided.fits").returncode == 0
     assert 7 in morpheus.Catalog.read(folder / "guided.fits").table["position_id"]
     done = command("release", folder, "--field", "F", "--version", "2", "-o", catalogued / "r")
     assert done.returncode == 0, done.stderr
     assert (catalogued / "r/morpheus_F.v2/morpheus_F_guided_segmap.v2.fits").exists()
+    assert command("segment", folder, "--overwrite").returncode == 0
+    assert (folder / "guided.fits").exists()
+    assert not (folder / "catalog.fits").exists()
+    # with the guided catalogue alone: its own map is found
+    done = command("stamps", folder, "-o", folder / "stamps.png")
+    assert done.returncode == 0, done.stderr
+    made_from = json.loads((folder / "report.json").read_text())["files"]["stamps.png"]["made_from"]
+    assert made_from == ["guided_segmap.fits", "guided.fits"]
+
+
+def test_a_catalogue_of_another_map_is_not_released(catalogued, command):
+    folder = catalogued / "out"
+    assert command("segment", folder, "--no-deblend", "-o", catalogued / "k").returncode == 0
+    catalog = ("catalog", folder, "--segmap", catalogued / "k/segmap.fits", "--overwrite")
+    assert command(*catalog, "-o", folder / "catalog.fits").returncode == 0
+    for arguments in (
+        ("release", folder, "--field", "F", "--version", "1"),
+        ("stamps", folder, "-o", folder / "stamps.png"),
+    ):
+        assert "was made from another segmentation map" in failure(command(*arguments))
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("in/F160W.fits", "is an input and would be replaced"),
+        ("out/segmap.fits", "is a product of another kind"),
+        ("out/disk_mean.fits", "is a product of another kind"),
+    ],
+)
+def test_a_catalogue_replaces_nothing_else(segmented, command, name, message):
+    before = (segmented / name).read_bytes()
+    done = command("catalog", segmented / "out", "-o", segmented / name, "--overwrite")
+    assert message in failure(done)
+    assert (segmented / name).read_bytes() == before
 
 
 @pytest.fixture(scope="module")
@@ -247,17 +282,12 @@ def test_run(field, three_bands, command):
     assert "90 x 60 pixels" in done.stdout
     folder = field / "all"
     report = json.loads((folder / "report.json").read_text())
-    listed = [
-        *report["products"],
-        *(name for part in ("segmentation", "catalog", "colors", "stamps", "run")
-          for name in report.get(part, {}).get("products", ())),
-        "report.json",
-    ]  # fmt: skip
+    listed = [*report["products"], *report["files"], "report.json"]
     assert sorted(listed) == sorted(path.name for path in folder.iterdir())
     assert set(report["run"]["seconds"]) == {"classify", "segment", "catalog", "pictures"}
     found = Segmentation.read(folder)
     table = morpheus.Catalog.read(folder / "sources.ecsv").table
-    assert len(table) == found.n_sources == report["run"]["n_sources"]
+    assert len(table) == found.n_sources
     # the stages by themselves give the same
     assert (
         command("segment", folder, "--seed", "0.9", "--grow", "0.8", "-o", field / "s").returncode
@@ -270,6 +300,26 @@ def test_run(field, three_bands, command):
     assert (folder / "catalog.fits").exists()
 
 
+def test_the_order_of_the_bands_is_the_model_s(field, three_bands, command):
+    """However they are given: the first is the one for shapes and deblending."""
+    for output, order in (("a", BANDS), ("b", BANDS[::-1])):
+        bands = [w for b in order for w in ("--band", f"{b}={field}/in/{b}.fits")]
+        done = command("run", "-m", three_bands, *bands, "-o", field / output)
+        assert done.returncode == 0, done.stderr
+    one, other = (Segmentation.read(field / output) for output in "ab")
+    assert one.provenance["detection_band"] == other.provenance["detection_band"] == "F160W"
+    assert one.sha256 == other.sha256
+
+
+def test_a_guided_run_is_released(field, three_bands, command):
+    Table({"id": ["one"], "x": [20], "y": [18]}).write(field / "positions.csv")
+    done = run_everything(field, three_bands, command, "--positions", field / "positions.csv")
+    assert done.returncode == 0, done.stderr
+    done = command("release", field / "all", "--field", "F", "--version", "1")
+    assert done.returncode == 0, done.stderr
+    assert command("stamps", field / "all", "-o", field / "s.png").returncode == 0
+
+
 def test_run_of_a_region(field, three_bands, command):
     region = ("--region", "53.12,-27.80,40pix,30pix")
     done = run_everything(field, three_bands, command, "--edges", "pad", *region)
@@ -280,7 +330,7 @@ def test_run_of_a_region(field, three_bands, command):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("segment", "{}/nothing"), "nothing holds no complete classification"),
+        (("segment", "{}/nothing"), "nothing is not there; morpheus classify makes"),
         (("segment", "{}/out", "--method", "magic"), "method is 'magic'; it is one of"),
         (("segment", "{}/out", "--statistic", "median"), "statistic is 'median'"),
         (("segment", "{}/out", "--seed", "1.5"), "seed is 1.5; it is a number from 0 to 1"),
@@ -305,17 +355,22 @@ def test_run_of_a_region(field, three_bands, command):
         (("colorize", "{}/out", "-o", "{}/c.png", "--statistic", "mode"), "statistic"),
         (("colorize", "{}/out", "-o", "{}/c.png", "--unclassified", "pink"), "pink"),
         (("rgb", "{}/in/F160W.fits", "-o", "{}/c.png"), "1 images were given"),
-        (("stamps", "{}/out", "-o", "{}/c.png"), "holds no catalogue; morpheus catalog"),
+        (("stamps", "{}/out", "-o", "{}/c.png"), "holds no catalogue that says"),
         (("release", "{}/out", "--field", "a b", "--version", "1"), "the field 'a b'"),
         (("release", "{}/out", "--field", "a", "--version", "../1"), "the version '../1'"),
-        (("release", "{}/out", "--field", "a", "--version", "1"), "morpheus segment makes it"),
+        (("release", "{}/out", "--field", "a", "--version", "1"), "holds no catalogue that says"),
+        (("run", "-m", "{m}", "a", "-o", "{}/x", "--catalog", "n.fits"), "cannot be called n.fits"),
+        (("run", "-m", "{m}", "a", "-o", "{}/x", "--catalog", "x/c.fits"), "cannot be called x/c"),
+        (("run", "-m", "{m}", "a", "-o", "{}/x", "--positions", "none"), "none: no such file"),
+        (("run", "-m", "{m}", "a", "-o", "{}/x", "--zero-point", "K=25"), "K is no band"),
+        (("run", "-m", "{m}", "a", "-o", "{}/x", "--rgb", "K,L,M"), "picture is of K, L, M"),
         (("run", "-m", "nothing", "a", "b", "-o", "{}/x"), "nothing"),
         (("run", "-m", "nothing", "a", "-o", "{}/x", "--rgb", "a,b"), "expected three bands"),
     ],
 )
-def test_mistakes(field, command, arguments, message):
+def test_mistakes(field, three_bands, command, arguments, message):
     fits.writeto(field / "small.fits", np.eye(5, 6, dtype=np.float32))
-    done = command(*(argument.format(field) for argument in arguments))
+    done = command(*(argument.format(field, m=three_bands) for argument in arguments))
     assert message in failure(done)
     assert not [path for path in field.iterdir() if path.name not in {"in", "out", "small.fits"}]
     assert not [path for path in (field / "out").iterdir() if path.name.startswith(".")]

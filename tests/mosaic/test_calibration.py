@@ -5,7 +5,7 @@ import pytest
 from astropy.io import fits
 from astropy.wcs import WCS
 
-from morpheus.mosaic import read_mosaic
+from morpheus.mosaic import MosaicWarning, read_mosaic
 from morpheus.mosaic.calibration import Calibration, calibrate
 
 HST = {"PHOTFLAM": 1.9275602e-20, "PHOTPLAM": 15369.176}  # WFC3/IR F160W: 25.946 AB
@@ -50,6 +50,20 @@ def test_the_area_of_a_pixel_is_the_wcs_s():
     result = calibrate((), "MJy/sr", wcs)
     area = math.radians(0.03 / 3600) ** 2
     assert result.zero_point == pytest.approx(8.9 - 2.5 * math.log10(1e6 * area), abs=1e-3)
+
+
+@pytest.mark.parametrize(("ratio", "right"), [(1.04, True), (1.1, False), (4.0, False)])
+def test_pixar_sr_against_the_wcs(ratio, right, recwarn):
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
+    wcs.wcs.cdelt = [-0.03 / 3600, 0.03 / 3600]
+    area = math.radians(0.03 / 3600) ** 2
+    result = calibrate((fits.Header({"PIXAR_SR": ratio * area}),), "MJy/sr", wcs)
+    used = ratio * area if right else area
+    assert result.zero_point == pytest.approx(8.9 - 2.5 * math.log10(1e6 * used), abs=1e-3)
+    assert [w.category for w in recwarn] == ([] if right else [MosaicWarning])
+    if not right:
+        assert "PIXAR_SR is" in str(recwarn[0].message)
 
 
 @pytest.mark.parametrize("value", ["25.9", 0, -3.0, True])

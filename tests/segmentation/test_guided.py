@@ -48,6 +48,11 @@ def test_identifiers_are_kept(blobs, ids, kept):
     assert record["shared_positions"] == 0
 
 
+def test_blanks_around_identifiers_do_not_count():
+    ids = [" a ", "b\n", "007", "c d"]
+    assert read_positions(table(id=ids), None)["id"].tolist() == ["a", "b", "007", "c d"]
+
+
 def test_without_identifiers_positions_are_counted(blobs):
     assert segment(*blobs, positions=np.array(SOURCES)).positions["id"].tolist() == [1, 2, 3, 4]
 
@@ -206,7 +211,7 @@ def test_files(tmp_path, name, ids):
 @pytest.mark.parametrize(
     ("positions", "message"),
     [
-        (Table({"x": [1], "z": [2]}), r"columns x, z; needed are x and y .* no WCS"),
+        (Table({"x": [1], "z": [2]}), r"columns x, z; needed are ra and dec, or x and y"),
         (Table({"ra": [1.0], "dec": [2]}), "needed are x and y in pixels"),
         (SkyCoord(1, 2, unit="deg"), "no WCS"),
         (Table({"id": [3, 4, 3], "x": [1, 2, 3], "y": [1, 2, 3]}), "identifier 3 twice"),
@@ -215,6 +220,10 @@ def test_files(tmp_path, name, ids):
             "no identifier in the column id",
         ),
         (Table({"id": ["a", ""], "x": [1, 2], "y": [1, 2]}), "no identifier in the column id"),
+        (Table({"id": ["a", "  "], "x": [1, 2], "y": [1, 2]}), "no identifier in the column id"),
+        (Table({"id": ["a", "a "], "x": [1, 2], "y": [1, 2]}), "identifier a twice"),
+        (Table({"id": ["a\nb"], "x": [1], "y": [1]}), "control character"),
+        (Table({"id": ["a\tb"], "x": [1], "y": [1]}), "control character"),
         (Table({"x": ["a"], "y": [1]}), "column x of the positions is not numbers"),
         (Table({"x": [[1, 2]], "y": [1]}), "column x of the positions holds arrays"),
         (Table({"x": [np.nan], "y": [1]}), "none is finite"),

@@ -9,7 +9,7 @@ from astropy.io import fits
 from astropy.table import MaskedColumn, Table
 
 from morpheus.errors import ProductError
-from morpheus.mosaic.report import add_stage
+from morpheus.mosaic.report import add_file
 from morpheus.segmentation import GUIDED_FILE, SEGMENTATION_FILE, Segmentation, segment
 
 PROVENANCE = {
@@ -115,9 +115,9 @@ def test_what_segment_made(tmp_path, classified_as, wcs):
         assert back.provenance["detection_band"] == r"\xc5"  # FITS is ASCII
     assert back.sources["position_id"].tolist() == [r"\xe9", None]
     report = json.loads((tmp_path / "report.json").read_text())
-    assert report["guided_segmentation"]["undetected_positions"] == ["b"]
-    assert report["segmentation"]["detection_band"] == "Å"
-    assert report["segmentation"]["options"]["deblending"]["prominence"] == 0.3
+    assert report["files"]["guided_segmap.fits"]["undetected_positions"] == ["b"]
+    assert report["files"]["segmap.fits"]["detection_band"] == "Å"
+    assert report["files"]["segmap.fits"]["options"]["deblending"]["prominence"] == 0.3
 
 
 def test_header(tmp_path, wcs):
@@ -148,8 +148,8 @@ def test_a_guided_segmentation_stands_beside_the_other(tmp_path):
     assert Segmentation.read(tmp_path).n_sources == 2
     assert Segmentation.read(tmp_path / GUIDED_FILE).n_sources == 3
     report = json.loads((tmp_path / "report.json").read_text())
-    assert report["segmentation"]["products"] == [SEGMENTATION_FILE]
-    assert report["guided_segmentation"]["products"] == [GUIDED_FILE]
+    assert set(report["files"]) == {SEGMENTATION_FILE, GUIDED_FILE}
+    assert {entry["stage"] for entry in report["files"].values()} == {"segmentation"}
 
 
 def test_what_was_made_from_the_segmentation_goes_with_it(tmp_path):
@@ -157,14 +157,19 @@ def test_what_was_made_from_the_segmentation_goes_with_it(tmp_path):
     catalog, other = tmp_path / "catalog.ecsv", tmp_path / "mine.csv"
     catalog.write_text("x")
     other.write_text("y")
-    add_stage(tmp_path, "catalog", {"n": 3}, [catalog])
+    add_file(catalog, "catalog", {"n": 3}, made_from=[SEGMENTATION_FILE])
+    make(n=3, ids=[1, 2, 3]).write(tmp_path)  # of a guided one, it is not
+    assert catalog.exists()
     with pytest.raises(ProductError):
         make().write(tmp_path)
     assert catalog.exists()
     make().write(tmp_path, overwrite=True)
     assert not catalog.exists()
     assert other.exists()
-    assert "catalog" not in json.loads((tmp_path / "report.json").read_text())
+    assert set(json.loads((tmp_path / "report.json").read_text())["files"]) == {
+        SEGMENTATION_FILE,
+        GUIDED_FILE,
+    }
 
 
 def test_a_failure_leaves_no_half(tmp_path, monkeypatch):

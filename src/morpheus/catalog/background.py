@@ -13,7 +13,7 @@ from morpheus.catalog.options import CatalogOptions
 from morpheus.mosaic import MosaicWarning
 from morpheus.segmentation.segmentation import Segmentation
 
-__all__ = ["Sky", "measure_sky", "open_sky", "subtract_sky"]
+__all__ = ["Sky", "measure_sky", "open_sky", "sky_noise", "subtract_sky"]
 
 # More pixels than this do not make a median any better: its error is already 1/1000 of the noise.
 _MOST_PIXELS = 2_000_000
@@ -35,8 +35,7 @@ class Sky:
         Clipped median of the sky pixels, in image units; 0 if there are too few.
     noise : float
         Robust standard deviation of a sky pixel (from the median absolute deviation); NaN if
-        there are too few. In resampled images, whose noise is correlated between pixels, it is
-        too small for the sum of many pixels.
+        there are too few. What sums of correlated pixels need is in `measure_noise_factor`.
     n_pixels : int
         How many sky pixels there are.
     """
@@ -46,7 +45,7 @@ class Sky:
     n_pixels: int
 
 
-def open_sky(segmentation: Segmentation) -> NDArray[np.bool_]:
+def open_sky(segmentation: Segmentation) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Find the sky: classified pixels of no source, 6 pixels away from any.
 
     Parameters
@@ -56,16 +55,17 @@ def open_sky(segmentation: Segmentation) -> NDArray[np.bool_]:
 
     Returns
     -------
-    ndarray of bool, shape (y, x)
+    sky : ndarray of bool, shape (y, x)
         True for sky; where fewer than 1000 pixels are as far from sources, all of no source.
+    far : ndarray of bool, shape (y, x)
+        Those that are as far, however few.
     """
     sources = segmentation.labels > 0
     near = ndimage.maximum_filter(sources, size=2 * _DISTANCE + 1, mode="constant")
     far: NDArray[np.bool_] = ~near & ~segmentation.mask
     if np.count_nonzero(far) >= _ENOUGH_PIXELS:
-        return far
-    unlabelled: NDArray[np.bool_] = ~sources & ~segmentation.mask
-    return unlabelled
+        return far, far
+    return ~sources & ~segmentation.mask, far
 
 
 def measure_sky(data: NDArray[np.float32], sky: NDArray[np.bool_], band: str) -> Sky:
@@ -99,9 +99,35 @@ def measure_sky(data: NDArray[np.float32], sky: NDArray[np.bool_], band: str) ->
             stacklevel=2,
         )
         return Sky(0.0, float("nan"), n_pixels)
-    values = data[sky][:: 1 + n_pixels // _MOST_PIXELS]
-    clipped = sigma_clip(values, sigma=_CLIP, maxiters=10, masked=False)
+    clipped = _clipped(data, sky)
     return Sky(float(np.median(clipped)), float(mad_std(clipped)), n_pixels)
+
+
+def sky_noise(data: NDArray[np.float32], sky: NDArray[np.bool_]) -> float:
+    """Measure the noise of a sky pixel.
+
+    Parameters
+    ----------
+    data : ndarray of float32, shape (y, x)
+        The image.
+    sky : ndarray of bool, shape (y, x)
+        True for valid pixels of no source.
+
+    Returns
+    -------
+    float
+        As `Sky.noise`; NaN if there are fewer than 30 pixels.
+    """
+    if np.count_nonzero(sky) < _FEWEST_PIXELS:
+        return float("nan")
+    return float(mad_std(_clipped(data, sky)))
+
+
+def _clipped(data: NDArray[np.float32], sky: NDArray[np.bool_]) -> NDArray[np.float32]:
+    values = data[sky]
+    values = values[:: 1 + len(values) // _MOST_PIXELS]
+    clipped: NDArray[np.float32] = sigma_clip(values, sigma=_CLIP, maxiters=10, masked=False)
+    return clipped
 
 
 def subtract_sky(

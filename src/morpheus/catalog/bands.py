@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from morpheus.catalog.background import measure_sky, subtract_sky
+from morpheus.catalog.background import measure_sky, sky_noise, subtract_sky
 from morpheus.catalog.images import BandImage
 from morpheus.catalog.morphology import SourcePixels
+from morpheus.catalog.noise import measure_noise_factor
 from morpheus.catalog.options import CatalogOptions
 from morpheus.catalog.photometry import Apertures, measure_fluxes
 from morpheus.errors import OptionError
@@ -31,7 +32,8 @@ class PreparedBand:
     data : ndarray of float32, shape (y, x)
         Pixels without their background.
     error : ndarray of float32, shape (y, x)
-        Standard deviations; NaN if nothing is known of them.
+        Standard deviations whose squares add up to that of a sum, so with the factor of the
+        correlated noise; NaN if nothing is known of them.
     mask : ndarray of bool, shape (y, x)
         True where a pixel is invalid.
     zero_point : float or None
@@ -61,19 +63,29 @@ class BandResult:
         Fluxes, magnitudes and signal to noise, by the name of the column.
     saturated : ndarray of bool, shape (source,)
         True where a pixel of the source is saturated.
+    masked : ndarray of bool, shape (source,)
+        True where a pixel of the source is invalid, so that its fluxes are lower limits.
+    failed : int
+        For how many sources the fluxes in apertures could not be measured.
     """
 
     columns: dict[str, NDArray[np.float64]]
     saturated: NDArray[np.bool_]
+    masked: NDArray[np.bool_]
+    failed: int
 
 
 def prepare_band(
-    image: BandImage, sky_pixels: NDArray[np.bool_], options: CatalogOptions
+    image: BandImage,
+    sky_pixels: NDArray[np.bool_],
+    far_pixels: NDArray[np.bool_],
+    options: CatalogOptions,
 ) -> PreparedBand:
     """Subtract the background of a band and find its errors.
 
-    Errors are those of the image, else the noise of its sky; with an exposure time the photon
-    noise of the source is added, ``max(f, 0) / exposure`` to the variance.
+    Errors are those of the image, else the noise of its sky without its background; with an
+    exposure time the photon noise of the source is added, ``max(f, 0) / exposure`` to the
+    variance. Then all are multiplied by the factor of `measure_noise_factor`.
 
     Parameters
     ----------
@@ -81,6 +93,8 @@ def prepare_band(
         The band.
     sky_pixels : ndarray of bool, shape (y, x)
         True where there is sky, as `open_sky` finds it.
+    far_pixels : ndarray of bool, shape (y, x)
+        Those of them that are far from all sources.
     options : CatalogOptions
         How.
 
@@ -98,19 +112,26 @@ def prepare_band(
     sky_pixels = sky_pixels & ~mask
     sky = measure_sky(image.data, sky_pixels, image.band)
     data = subtract_sky(image.data, sky_pixels, sky, options)
+    # A gradient that was subtracted is no noise.
+    noise = sky_noise(data, sky_pixels) if options.background == "mesh" else sky.noise
     known = image.calibration
     zero_point = options.zero_points.get(image.band, known.zero_point)
     given = image.band in options.zero_points
     saturation = options.saturation.get(image.band, known.saturation)
     exposure = options.exposure.get(image.band)
     # A view of one number: no image is made of it.
-    error = (
-        np.broadcast_to(np.float32(sky.noise), image.shape) if image.error is None else image.error
-    )
+    error = np.broadcast_to(np.float32(noise), image.shape) if image.error is None else image.error
+    factor = None
+    if options.noise_scale == "measured":
+        factor = measure_noise_factor(
+            data, error, far_pixels & ~mask, known_scale=image.error is None
+        )
+    if exposure is not None:
+        error = _with_photons(image, error, data, exposure)
     return PreparedBand(
         image=image,
         data=data,
-        error=error if exposure is None else _with_photons(image, error, data, exposure),
+        error=_multiplied(error, factor),
         mask=mask,
         zero_point=zero_point,
         saturation=saturation,
@@ -119,9 +140,10 @@ def prepare_band(
             "zero_point": zero_point,
             "zero_point_source": "option" if given else known.zero_point_source,
             "background": 0.0 if options.background == "none" else sky.level,
-            "sky_noise": sky.noise,
+            "sky_noise": noise,
             "sky_pixels": sky.n_pixels,
             "errors": "sky noise" if image.error is None else "weight or rms map",
+            "noise_factor": factor,
             "exposure": exposure,
             "saturation": saturation,
         },
@@ -143,6 +165,14 @@ def _with_photons(
     variance /= np.float32(exposure)
     variance += error**2
     return np.sqrt(variance, out=variance)
+
+
+def _multiplied(error: NDArray[np.float32], factor: float | None) -> NDArray[np.float32]:
+    if factor is None or factor == 1:
+        return error
+    if error.strides == (0, 0):  # still a view of one number
+        return np.broadcast_to(np.float32(error[0, 0] * factor), error.shape)
+    return error * np.float32(factor)
 
 
 def measure_band(
@@ -189,7 +219,7 @@ def measure_band(
         magnitude, error = _magnitudes(*measured[kind], band.zero_point)
         columns[f"{prefix}_mag_{kind}"], columns[f"{prefix}_mag_{kind}_err"] = magnitude, error
     columns[f"{prefix}_snr"] = _signal_to_noise(measured)
-    return BandResult(columns, saturated)
+    return BandResult(columns, saturated, pixels.sum(~valid) > 0, fluxes.failed)
 
 
 def _magnitudes(

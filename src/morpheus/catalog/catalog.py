@@ -9,8 +9,10 @@ import numpy as np
 from astropy.table import Column as TableColumn
 from astropy.table import Table
 
-from morpheus.catalog.formats import read_table, write_table
+from morpheus.catalog.formats import check_catalog_path, read_table, write_table
 from morpheus.catalog.schema import Column
+from morpheus.mosaic.products import check_targets
+from morpheus.mosaic.report import add_file, check_not_replaced, discard_files, read_report
 from morpheus.mosaic.units import parse_unit
 
 __all__ = ["Catalog", "build_table"]
@@ -43,6 +45,9 @@ class Catalog:
     def write(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write the catalogue, in the format of the file's suffix.
 
+        In a folder with the report of a run, it gets an entry there; stamps that were made from
+        an earlier one of that name are removed.
+
         Parameters
         ----------
         path : str or Path
@@ -61,10 +66,19 @@ class Catalog:
         OptionError
             If the suffix is none of these, or a package that the format needs is not installed.
         ProductError
-            If the file exists and `overwrite` is false, or cannot be written.
+            If the file exists and `overwrite` is false, is a class map or another product of the
+            folder, or cannot be written.
         """
-        write_table(self.table, self.provenance, Path(path), overwrite=overwrite)
-        return Path(path)
+        path = Path(path)
+        check_catalog_path(path)
+        check_not_replaced(path, "catalog", path.parent)
+        check_targets([path], overwrite=overwrite)
+        discard_files(path.parent, path.name)
+        write_table(self.table, self.provenance, path, overwrite=overwrite)
+        source = self.provenance.get("segmentation", {}).get("file")
+        if source in read_report(path.parent).get("files", {}):
+            add_file(path, "catalog", self.provenance, made_from=[source])
+        return path
 
     @classmethod
     def read(cls, path: str | Path) -> "Catalog":

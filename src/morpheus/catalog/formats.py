@@ -94,7 +94,13 @@ def write_table(
         warnings.catch_warnings(),
     ):
         warnings.simplefilter("ignore")  # of units and names that a format spells otherwise
-        known.write(table, provenance, temporary)
+        try:
+            known.write(table, provenance, temporary)
+        except (ValueError, TypeError) as error:  # UnicodeError is a ValueError
+            text = " ".join(str(error).split())
+            raise ProductError(
+                f"cannot write the catalogue {path}: {path.suffix} cannot hold it ({text})"
+            ) from error
 
 
 def read_table(path: Path) -> tuple[Table, dict[str, Any]]:

@@ -6,14 +6,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from astropy import units as u
 from astropy.wcs import WCS
 from numpy.typing import NDArray
 
-from morpheus.errors import OptionError
+from morpheus.errors import ImageError, OptionError
 from morpheus.mosaic import InputRecord, Region, read_mosaic
 from morpheus.mosaic.bands import images_by_band, maps_by_band
 from morpheus.mosaic.calibration import Calibration
 from morpheus.mosaic.grid import check_same_shape, check_same_sky
+from morpheus.mosaic.units import parse_unit
 
 __all__ = ["BandImage", "check_grid", "read_band_images"]
 
@@ -26,14 +28,14 @@ class BandImage:
     ----------
     band : str
         Its name.
-    data : ndarray of float32, shape (y, x)
-        Pixels in `unit`; what is NaN or infinite is masked.
-    error : ndarray of float32, shape (y, x), or None, optional
+    data : ndarray or Quantity, shape (y, x)
+        Pixels in `unit`, kept as float32; what is NaN or infinite is masked.
+    error : ndarray or Quantity, shape (y, x), or None, optional
         Standard deviation of each pixel, in `unit`; what is not positive is masked.
     mask : ndarray of bool, shape (y, x), or None, optional
         True where a pixel is invalid in this band; None if none is.
     unit : str or None, optional
-        Unit of the pixels, as written in the file.
+        Unit of the pixels, as written in the file; that of a Quantity without it.
     calibration : Calibration, optional
         Its flux scale.
     wcs : astropy.wcs.WCS or None, optional
@@ -45,6 +47,10 @@ class BandImage:
     ------
     GridMismatchError
         If the arrays do not have the same shape.
+    ImageError
+        If they are not two-dimensional and of real numbers.
+    OptionError
+        If the units contradict each other.
     """
 
     band: str
@@ -57,10 +63,32 @@ class BandImage:
     inputs: tuple[InputRecord, ...] = ()
 
     def __post_init__(self) -> None:
+        if isinstance(self.data, u.Quantity):
+            if self.unit is None:
+                object.__setattr__(self, "unit", str(self.data.unit))
+            object.__setattr__(self, "data", self._in_unit("pixels", self.data))
+        if isinstance(self.error, u.Quantity):
+            object.__setattr__(self, "error", self._in_unit("errors", self.error))
+        for name, dtype in (("data", np.float32), ("error", np.float32), ("mask", np.bool_)):
+            value = getattr(self, name)
+            if value is not None or name == "data":
+                what = f"the {name} of {self.band}"
+                object.__setattr__(self, name, _plane(what, value, dtype))
         for name in ("error", "mask"):
             array = getattr(self, name)
             if array is not None:
                 check_same_shape(f"the {name} of {self.band}", array.shape, self.band, self.shape)
+
+    def _in_unit(self, what: str, values: u.Quantity) -> NDArray[np.floating[Any]]:
+        unit = values.unit
+        if self.unit is not None and self.unit != str(unit):
+            unit = parse_unit(self.unit)
+        if unit is None or not values.unit.is_equivalent(unit):
+            raise OptionError(
+                f"the {what} of {self.band} are in {values.unit}, the image in {self.unit}"
+            )
+        converted: NDArray[np.floating[Any]] = values.to_value(unit)
+        return converted
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -190,6 +218,24 @@ def check_grid(images: Sequence[BandImage], shape: tuple[int, int], wcs: WCS | N
         check_same_shape(image.band, image.shape, "the segmentation map", shape)
         if image.wcs is not None and wcs is not None:
             check_same_sky(image.band, image.wcs, "the segmentation map", wcs, shape)
+
+
+def _plane(what: str, values: Any, dtype: type[np.generic]) -> NDArray[Any]:
+    """Make an image of anything that is one; what is masked is NaN."""
+    masked = np.ma.isMaskedArray(values)
+    try:
+        array = np.asarray(values)
+    except (TypeError, ValueError) as error:  # rows of different length
+        raise ImageError(f"{what} cannot be read as an image: {error}") from error
+    if array.ndim != 2 or array.dtype.kind not in "buif":  # noqa: PLR2004 (an image)
+        raise ImageError(
+            f"{what} has shape {array.shape} and type {array.dtype}; give two dimensions of real"
+            " numbers"
+        )
+    array = array.astype(dtype, copy=False)
+    if masked and dtype is np.float32:
+        return np.where(np.ma.getmaskarray(values), np.float32(np.nan), array)
+    return array
 
 
 def _error(weight: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,6 +25,7 @@ from morpheus.catalog.schema import Dtype, catalog_columns
 from morpheus.catalog.sky import position_angles, sky_positions
 from morpheus.errors import GridMismatchError, OptionError, ProductError
 from morpheus.inference import Classification
+from morpheus.mosaic import MosaicWarning
 from morpheus.provenance import now, software
 from morpheus.segmentation.flags import SourceFlag
 from morpheus.segmentation.segmentation import Segmentation
@@ -80,7 +82,8 @@ def measure(
     Warns
     -----
     MosaicWarning
-        If a band has no sky to measure its background and noise in.
+        If a band has no sky to measure its background and noise in, if the detection band of the
+        segmentation is not among the images, or if sources could not be measured.
     """
     options = CatalogOptions() if options is None else options
     started = now()
@@ -106,13 +109,14 @@ def measure(
     )
     record: dict[str, Any] = {
         "started": started,
-        "software": software(),
+        "software": _versions(),
         "model": _model(classification),
         "statistic": statistic,
         "detection_band": detection.band,
         "pixel_scale": scale,
         "options": dataclasses.asdict(options),
         "n_sources": segmentation.n_sources,
+        "segmentation": {"file": segmentation.file_name, "labels_sha256": segmentation.sha256},
         "bands": {},
     }
     values = None
@@ -137,6 +141,13 @@ def _detection_image(
     by_name = {image.band: image for image in images}
     if band is None:
         made_with = segmentation.provenance.get("detection_band")
+        if made_with is not None and str(made_with) not in by_name:
+            warnings.warn(
+                f"the sources were separated in {made_with}, which is not among the images; shapes"
+                f" and apertures are those of {images[0].band}",
+                MosaicWarning,
+                stacklevel=3,
+            )
         return by_name.get(str(made_with), images[0])
     if band not in by_name:
         raise OptionError(f"the detection band {band} is no band; there are {', '.join(by_name)}")
@@ -165,6 +176,11 @@ def _check_labels(segmentation: Segmentation) -> None:
 def _wcs(segmentation: Segmentation, images: Sequence[BandImage]) -> WCS | None:
     known = (segmentation.wcs, *(image.wcs for image in images))
     return next((wcs for wcs in known if wcs is not None), None)
+
+
+def _versions() -> dict[str, Any]:
+    """Programs only: a catalogue is the same on every machine, and says nothing of it."""
+    return {k: v for k, v in software().items() if k not in ("platform", "processor")}
 
 
 def _model(classification: Classification) -> dict[str, Any]:
@@ -196,7 +212,7 @@ def _measure_sources(
     flags = np.array(segmentation.sources["flags"], dtype=np.int64)
 
     sky_pixels = open_sky(segmentation)
-    first = prepare_band(detection, sky_pixels, options)
+    first = prepare_band(detection, *sky_pixels, options)
     apertures = measure_shapes(
         first.data,
         segments,
@@ -204,6 +220,7 @@ def _measure_sources(
         mask=first.mask,
         kron_params=options.kron_params,
     )
+    _warn_of_failed("the shapes", apertures.failed)
     flux = np.where(pixels.of(first.mask), np.nan, pixels.of(first.data))
     classes = classify_sources(pixels, flux, *maps)
     columns = _identity(segmentation) | _geometry(segmentation, pixels, apertures)
@@ -212,18 +229,30 @@ def _measure_sources(
     done: dict[str, Any] = {}
     for image in images:
         # A band at a time, so that memory does not grow with their number.
-        prepared = first if image is detection else prepare_band(image, sky_pixels, options)
+        prepared = first if image is detection else prepare_band(image, *sky_pixels, options)
         result = measure_band(prepared, apertures, pixels, radii)
         columns |= result.columns
-        done[image.band] = prepared.record
+        done[image.band] = {**prepared.record, "failed_sources": result.failed}
+        _warn_of_failed(f"the {image.band} fluxes", result.failed)
         flags[result.saturated] |= SourceFlag.SATURATED
+        flags[result.masked] |= SourceFlag.MASKED | SourceFlag.CUT_APERTURE
         flags[_cut(prepared.mask, apertures, radii)] |= SourceFlag.CUT_APERTURE
+    done[detection.band]["failed_shapes"] = apertures.failed
     snr = columns[f"{detection.band.lower()}_snr"]
-    flags[~(snr >= options.low_snr)] |= SourceFlag.LOW_SNR
+    flags[snr < options.low_snr] |= SourceFlag.LOW_SNR
     flags[classes.unweighted] |= SourceFlag.NONPOSITIVE_FLUX
     columns |= _class_columns(classes)
     columns["flags"] = flags
     return columns, done
+
+
+def _warn_of_failed(what: str, n_failed: int) -> None:
+    if n_failed:
+        warnings.warn(
+            f"{what} of {n_failed} sources could not be measured, and are NaN",
+            MosaicWarning,
+            stacklevel=4,
+        )
 
 
 def _identity(segmentation: Segmentation) -> dict[str, Any]:
@@ -277,7 +306,7 @@ def _shapes(
             "half_light_radius": shape["half_light_radius"],
             "half_light_radius_arcsec": shape["half_light_radius"] * (scale or np.nan),
             "concentration": 5 * np.log10(shape["r80"] / shape["r20"]),
-            "kron_radius": shape["kron_radius"],
+            "kron_semi_major": shape["kron_semi_major"],
         }
 
 
@@ -286,7 +315,10 @@ def _cut(
 ) -> NDArray[np.bool_]:
     """Whether the Kron aperture or the largest circle reaches where there are no pixels."""
     shape = apertures.shape
-    axes = (shape["kron_radius"], shape["kron_radius"] * shape["semi_minor"] / shape["semi_major"])
+    axes = (
+        shape["kron_semi_major"],
+        shape["kron_semi_major"] * shape["semi_minor"] / shape["semi_major"],
+    )
     cut = overlaps(mask, shape["x"], shape["y"], axes, shape["theta"])
     if radii:
         circle = np.full(len(cut), max(radii))

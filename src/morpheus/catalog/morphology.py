@@ -131,13 +131,13 @@ def classify_sources(
 
     The error follows from the variance :math:`v_{ci}` over the windows. Neighbouring pixels are
     seen by nearly the same windows, so their deviations are taken as fully correlated and add up
-    linearly: :math:`\sigma(S_c) = \sum_i w_i \sqrt{v_{ci}} = D s_c`. With
-    :math:`\partial p_c / \partial S_c = (1 - p_c) / D` and
-    :math:`\partial p_c / \partial S_k = -p_c / D`, and with classes taken as independent,
+    linearly. In every window the classes add up to 1 - P(background), and the background is
+    improbable in a source, so that :math:`D` is nearly the same in all windows, and
 
-    .. math:: \sigma^2(p_c) = (1 - p_c)^2 s_c^2 + p_c^2 \sum_{k \neq c} s_k^2 .
+    .. math:: \sigma(p_c) = \sigma(S_c) / D = \sum_i w_i \sqrt{v_{ci}} / D .
 
-    It says how much the windows differ, not how often the network is wrong.
+    It says how much the windows differ, not how often the network is wrong. Where the background
+    is probable, :math:`D` varies with the classes, and the error is an upper limit.
 
     Parameters
     ----------
@@ -174,14 +174,10 @@ def classify_sources(
     probability = weighted / total
     probability[:, nothing] = 1 / len(names)
 
-    spread = _sums(pixels, scatter, names, weight, root=True) / total
-    squares = spread**2
-    others = squares.sum(axis=0) - squares
-    error = np.sqrt((1 - probability) ** 2 * squares + probability**2 * others)
     return SourceClasses(
         names=names,
         probability=probability,
-        error=error,
+        error=_sums(pixels, scatter, names, weight, root=True) / total,
         background=_background(pixels, maps),
         unweighted=unweighted,
     )

@@ -7,9 +7,10 @@ from typing import Literal, get_args
 
 from morpheus.errors import OptionError
 
-__all__ = ["Background", "CatalogOptions"]
+__all__ = ["Background", "CatalogOptions", "NoiseScale"]
 
 Background = Literal["none", "global", "mesh"]
+NoiseScale = Literal["measured", "none"]
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,9 @@ class CatalogOptions:
         smooth map of it in boxes of `mesh_size`.
     mesh_size : int, optional
         Side of a box of the mesh, in pixels.
+    noise_scale : {'measured', 'none'}, optional
+        Whether errors are multiplied by the factor that `measure_noise_factor` finds on the sky,
+        for correlated noise and errors of the wrong scale; 'none' takes them as they are given.
     exposure : mapping of str to float, optional
         Exposure time in seconds by band, for images in electrons per second: adds the photon
         noise of the sources to the errors. Nothing is added where it is not given.
@@ -48,6 +52,7 @@ class CatalogOptions:
     kron_params: tuple[float, float] = (2.5, 1.4)
     background: Background = "global"
     mesh_size: int = 128
+    noise_scale: NoiseScale = "measured"
     exposure: Mapping[str, float] = field(default_factory=dict)
     saturation: Mapping[str, float] = field(default_factory=dict)
     zero_points: Mapping[str, float] = field(default_factory=dict)
@@ -64,11 +69,12 @@ class CatalogOptions:
             raise OptionError(f"the apertures {self.apertures} are not all different")
         if len(self.kron_params) != 2:  # noqa: PLR2004 (a pair)
             raise OptionError("kron_params are two numbers: the scale and the smallest radius")
-        if self.background not in get_args(Background):
-            raise OptionError(
-                f"background is {self.background!r}; choose one of"
-                f" {', '.join(get_args(Background))}"
-            )
+        for name, allowed in (("background", Background), ("noise_scale", NoiseScale)):
+            if getattr(self, name) not in get_args(allowed):
+                raise OptionError(
+                    f"{name.replace('_', ' ')} is {getattr(self, name)!r}; choose one of"
+                    f" {', '.join(get_args(allowed))}"
+                )
         if not isinstance(self.mesh_size, int) or self.mesh_size < 8:  # noqa: PLR2004
             raise OptionError(f"mesh size is {self.mesh_size!r}; it is a whole number from 8")
         self._check_numbers()

@@ -22,7 +22,7 @@ _SHAPE = (
     "semi_major",
     "semi_minor",
     "theta",
-    "kron_radius",
+    "kron_semi_major",
     "r20",
     "half_light_radius",
     "r80",
@@ -42,11 +42,14 @@ class Apertures:
     shape : mapping of str to ndarray of float64
         Position and shape of each source, lengths in pixels and `theta` in radians from x towards
         y; NaN where undefined.
+    failed : int
+        For how many sources no shape could be measured.
     """
 
     catalog: SourceCatalog
     labels: SegmentationImage
     shape: Mapping[str, NDArray[np.float64]]
+    failed: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,12 +62,15 @@ class Fluxes:
         In the Kron aperture; NaN where it is undefined.
     circular, circular_err : list of ndarray of float64, shape (source,)
         In each of the circular apertures.
+    failed : int
+        For how many sources they could not be measured.
     """
 
     kron: NDArray[np.float64]
     kron_err: NDArray[np.float64]
     circular: list[NDArray[np.float64]]
     circular_err: list[NDArray[np.float64]]
+    failed: int
 
 
 def measure_shapes(
@@ -112,8 +118,8 @@ def measure_shapes(
             *(part.flux_radius(fraction).value for fraction in (0.2, 0.5, 0.8)),
         ]
 
-    rows = _in_portions(catalog, shapes, len(_SHAPE))
-    return Apertures(catalog, labels, dict(zip(_SHAPE, rows, strict=True)))
+    rows, failed = _in_portions(catalog, shapes, len(_SHAPE))
+    return Apertures(catalog, labels, dict(zip(_SHAPE, rows, strict=True)), failed)
 
 
 def measure_fluxes(
@@ -161,23 +167,28 @@ def measure_fluxes(
             values += part.circular_photometry(radius)
         return values
 
-    rows = _in_portions(catalog, fluxes, 2 + 2 * len(radii))
-    return Fluxes(rows[0], rows[1], list(rows[2::2]), list(rows[3::2]))
+    rows, failed = _in_portions(catalog, fluxes, 2 + 2 * len(radii))
+    return Fluxes(rows[0], rows[1], list(rows[2::2]), list(rows[3::2]), failed)
 
 
 def _in_portions(
     catalog: SourceCatalog,
     function: Callable[[SourceCatalog], list[NDArray[np.float64]]],
     n_values: int,
-) -> NDArray[np.float64]:
-    """Apply a function to some sources at a time; sources that it fails for are NaN."""
+) -> tuple[NDArray[np.float64], int]:
+    """Apply a function to some sources at a time.
+
+    Sources that it fails for are NaN, and counted; if it fails for all, the error is raised.
+    """
     result = np.full((n_values, len(catalog.labels)), np.nan)
+    failures: list[Exception] = []
 
     def fill(start: int, stop: int) -> None:
         try:
             rows = function(catalog[start:stop])
-        except (ValueError, ArithmeticError, IndexError, np.linalg.LinAlgError):
+        except (ValueError, ArithmeticError, IndexError, np.linalg.LinAlgError) as error:
             if stop - start == 1:
+                failures.append(error)
                 return
             middle = (start + stop) // 2  # halve until the odd source is alone
             fill(start, middle)
@@ -190,7 +201,9 @@ def _in_portions(
         warnings.simplefilter("ignore")
         for start in range(0, result.shape[1], _PORTION):
             fill(start, min(start + _PORTION, result.shape[1]))
-    return result
+    if failures and len(failures) == result.shape[1]:
+        raise failures[-1]
+    return result, len(failures)
 
 
 def overlaps(

@@ -32,7 +32,7 @@ def write_regions(table: Table, pixel_scale: float | None, path: Path) -> None:
         The file.
     """
     on_sky = pixel_scale is not None
-    major = _first_finite(table["kron_radius"], _SIGMAS * table["semi_major"])
+    major = _first_finite(table["kron_semi_major"], _SIGMAS * table["semi_major"])
     ratio = _first_finite(1 - np.asarray(table["ellipticity"]))
     # Where there is no shape at all, the circle of the source's area.
     circle = ~np.isfinite(major * ratio)

@@ -185,7 +185,7 @@ def _shape() -> list[Column]:
             "src.morph.param",
         ),
         Column(
-            "kron_radius",
+            "kron_semi_major",
             "pix",
             "float",
             "semi-major axis of the Kron aperture",

@@ -1,6 +1,7 @@
 """The formats of a catalogue that astropy knows: how each is written and read."""
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from astropy.table import Table
 from morpheus.catalog.schema import fixed_dtypes
 from morpheus.errors import OptionError
 from morpheus.mosaic.files import FitsFiles
+from morpheus.mosaic.products import to_json
 from morpheus.mosaic.units import parse_unit
 
 __all__ = [
@@ -34,6 +36,7 @@ __all__ = [
 _RECORD = "MORPHEUS"
 # The unit of a column where the FITS standard has only a similar one.
 _OWN_UNIT = "TUOWN"
+_WHOLE = re.compile(r"0|-?[1-9][0-9]{0,17}")
 
 
 def _bare(table: Table) -> Table:
@@ -49,7 +52,8 @@ def _bare(table: Table) -> Table:
 def write_fits(table: Table, provenance: Mapping[str, Any], path: Path) -> None:
     """Write a catalogue as a FITS table.
 
-    Descriptions are TCOMM, UCDs TUCD keywords, and the provenance is in the header.
+    Descriptions are TCOMM, UCDs TUCD keywords, and the provenance is in the header. Text that is
+    not ASCII is escaped as in Python, and is read back so; only the provenance is exact.
 
     Parameters
     ----------
@@ -60,17 +64,17 @@ def write_fits(table: Table, provenance: Mapping[str, Any], path: Path) -> None:
     path : Path
         The file.
     """
-    hdu = fits.table_to_hdu(_bare(table))
+    hdu = fits.table_to_hdu(_ascii_table(_bare(table)))
     hdu.name = "CATALOG"
     header = hdu.header
     for i, name in enumerate(table.colnames, start=1):
-        header.set(f"TCOMM{i}", table[name].description or "", after=f"TFORM{i}")
-        header.set(f"TUCD{i}", table[name].meta.get("ucd", ""), after=f"TCOMM{i}")
+        header.set(f"TCOMM{i}", _ascii(table[name].description or ""), after=f"TFORM{i}")
+        header.set(f"TUCD{i}", _ascii(table[name].meta.get("ucd", "")), after=f"TCOMM{i}")
         unit = table[name].unit
         if unit is not None:  # astropy drops those that are not in the standard
-            header[f"TUNIT{i}"] = _standard_unit(unit, "fits")
+            header[f"TUNIT{i}"] = _ascii(_standard_unit(unit, "fits"))
             if parse_unit(header[f"TUNIT{i}"]) != unit:
-                header.set(f"{_OWN_UNIT}{i}", str(unit), after=f"TUNIT{i}")
+                header.set(f"{_OWN_UNIT}{i}", _ascii(str(unit)), after=f"TUNIT{i}")
     software, model = provenance.get("software", {}), provenance.get("model", {})
     cards = {
         "DATE": provenance.get("started"),
@@ -81,7 +85,9 @@ def write_fits(table: Table, provenance: Mapping[str, Any], path: Path) -> None:
         "DETBAND": provenance.get("detection_band"),
         "PIXSCALE": provenance.get("pixel_scale"),
     }
-    header.update({key: value for key, value in cards.items() if value is not None})
+    for key, value in cards.items():
+        if value is not None:
+            header[key] = _ascii(value) if isinstance(value, str) else value
     if provenance:
         header[_RECORD] = _to_json(provenance)
     with path.open("wb") as file:
@@ -261,7 +267,7 @@ def need_pyarrow() -> None:
     except ImportError as error:
         raise OptionError(
             "Parquet files need pyarrow, which is not installed: pip install"
-            " 'morpheus-sky[parquet]'"
+            " 'morpheus-sky[parquet]' (in a checkout: '.[parquet]')"
         ) from error
 
 
@@ -278,13 +284,16 @@ def write_csv(table: Table, provenance: Mapping[str, Any], path: Path) -> None:
         The file.
     """
     del provenance  # there is no place for it
-    # Blank where undefined: not every program reads nan.
-    blanks = [("nan", "")]
+    # Blank where undefined: not every program reads nan. An identifier may well be called so.
+    blanks = [("nan", "", *(n for n in table.colnames if table[n].dtype.kind == "f"))]
     ascii_tables.write(_bare(table), path, format="csv", fill_values=blanks, overwrite=True)
 
 
 def read_csv(path: Path) -> tuple[Table, dict[str, Any]]:
     """Read what `write_csv` wrote.
+
+    CSV does not say what is text: identifiers of positions are numbers if all are whole numbers
+    without leading zeros, of at most 18 digits; else text.
 
     Parameters
     ----------
@@ -298,22 +307,35 @@ def read_csv(path: Path) -> tuple[Table, dict[str, Any]]:
     """
     converters = {
         name: [ascii_tables.convert_numpy(np.str_)]
-        for name, t in fixed_dtypes().items()
-        if t == "str"
+        for name in (*(n for n, t in fixed_dtypes().items() if t == "str"), "position_id")
     }
     # Text that happens to be blank or a number stays text; a blank number is undefined.
     table = Table.read(path, format="ascii.csv", converters=converters, fill_values=[("", "nan")])
+    if "position_id" in table.colnames:
+        ids = np.ma.filled(table["position_id"], "").tolist()
+        # 007 is a name, and so is what int64 cannot hold.
+        if ids and all(_WHOLE.fullmatch(str(each)) for each in ids):
+            table["position_id"] = np.array(ids, np.int64)
     return table, {}
 
 
 def _to_json(provenance: Mapping[str, Any]) -> str:
-    return json.dumps(_without_nan(provenance), default=str, allow_nan=False)
+    """On one line, as headers need it."""
+    return json.dumps(json.loads(to_json(provenance)))
 
 
-def _without_nan(value: Any) -> Any:
-    """JSON has no NaN."""
-    if isinstance(value, Mapping):
-        return {str(key): _without_nan(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_nan(each) for each in value]
-    return None if isinstance(value, float) and not np.isfinite(value) else value
+def _ascii(text: str) -> str:
+    """FITS is ASCII."""
+    return text.encode("ascii", "backslashreplace").decode()
+
+
+def _ascii_table(table: Table) -> Table:
+    """Give the table with names and text in ASCII."""
+    table = table.copy(copy_data=False)
+    for name in table.colnames:
+        if table[name].dtype.kind == "U":
+            # The width of no rows at all would be 0, which is read as a number.
+            text = np.char.encode(np.asarray(table[name]), "ascii", "backslashreplace")
+            table[name] = text if len(text) else text.astype("S1")
+    table.rename_columns(table.colnames, [_ascii(name) for name in table.colnames])
+    return table

@@ -1,6 +1,6 @@
 """The command line: a file a command. Nothing heavy is imported before a command needs it."""
 
-from morpheus.cli import catalog, classify, models, pictures, release, run, segment
+from morpheus.cli import catalog, classify, models, pictures, release, run, segment, simulate
 from morpheus.cli.app import app, main
 
 app.command("run")(run.run)
@@ -11,6 +11,7 @@ app.command("colorize")(pictures.colorize)
 app.command("rgb")(pictures.rgb)
 app.command("stamps")(pictures.stamps)
 app.command("release")(release.release)
+app.add_typer(simulate.app, name="simulate")
 app.add_typer(models.app, name="models")
 
 __all__ = ["app", "main"]

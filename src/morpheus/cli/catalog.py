@@ -18,20 +18,22 @@ from morpheus.cli.arguments import (
     numbers_by_band,
     one_of,
 )
-from morpheus.cli.terminal import warnings_as_lines
+from morpheus.cli.terminal import count, warnings_as_lines
 from morpheus.errors import OptionError
 
 if TYPE_CHECKING:
-    from morpheus.catalog import CatalogOptions
+    from morpheus.catalog import Catalog, CatalogOptions
 
 __all__ = [
     "Apertures",
     "Background",
     "Exposures",
+    "NoiseScale",
     "Saturations",
     "ZeroPoints",
     "catalog",
     "catalog_options",
+    "remarks",
 ]
 
 MEASURE = "How it is measured"
@@ -71,6 +73,16 @@ Saturations = Annotated[
         "--saturation",
         metavar=_BAND_NUMBER,
         help="Level from which a pixel is saturated, where the header does not say it.",
+        rich_help_panel=MEASURE,
+    ),
+]
+NoiseScale = Annotated[
+    str,
+    typer.Option(
+        "--noise-scale",
+        metavar="measured|none",
+        help="Whether errors are scaled to the noise of sums that is measured in the sky, for"
+        " correlated noise and maps of another scale.",
         rich_help_panel=MEASURE,
     ),
 ]
@@ -138,6 +150,7 @@ def catalog(
     exposure: Exposures = None,
     saturation: Saturations = None,
     background: Background = "global",
+    noise_scale: NoiseScale = "measured",
     overwrite: Overwrite = False,
     quiet: Quiet = False,
 ) -> None:
@@ -149,7 +162,8 @@ def catalog(
     from morpheus.catalog.formats import check_catalog_path
     from morpheus.inference import Classification
     from morpheus.mosaic.products import check_targets
-    from morpheus.pipeline import ImageFiles, read_images, write_catalog
+    from morpheus.mosaic.report import check_not_replaced
+    from morpheus.pipeline import ImageFiles, read_images
     from morpheus.segmentation import Segmentation
 
     if images and len(images) > 1 and more:
@@ -165,8 +179,9 @@ def catalog(
         by_band("--dq", dq),
         check_filters,
     )
-    options = catalog_options(aperture, zero_point, exposure, saturation, background)
+    options = catalog_options(aperture, zero_point, exposure, saturation, background, noise_scale)
     check_catalog_path(output)
+    check_not_replaced(output, "catalog", folder)
     check_targets([output], overwrite=overwrite)
     with warnings_as_lines(quiet=quiet):
         classification = Classification.read(folder)
@@ -179,10 +194,38 @@ def catalog(
             statistic=statistic or found.provenance.get("statistic", "mean"),
             options=options,
         )
-        write_catalog(result, output, overwrite=overwrite)
+        result.write(output, overwrite=overwrite)
     if not quiet:
         columns = len(result.table.colnames)
-        typer.echo(f"{len(result):,} sources, {columns} columns; {output}")
+        typer.echo(f"{count(len(result), 'source')}, {columns} columns; {output}{remarks(result)}")
+
+
+def remarks(catalog: "Catalog") -> str:
+    """Say what a user may miss in a catalogue, and why.
+
+    Parameters
+    ----------
+    catalog : Catalog
+        The catalogue.
+
+    Returns
+    -------
+    str
+        A part of a sentence; empty if nothing is missing.
+    """
+    record = catalog.provenance
+    text = ""
+    bands = record.get("bands", {})
+    unknown = [band for band, known in bands.items() if known.get("zero_point") is None]
+    if unknown:
+        text += (
+            f"; no magnitudes in {', '.join(unknown)}, whose headers have no zero point"
+            f" (--zero-point {unknown[0]}=...)"
+        )
+    if record.get("pixel_scale") is None:
+        sizes = ", ".join(f"{size:g}" for size in record["options"]["apertures"])
+        text += f"; no WCS, so that the apertures are of {sizes} pixels (--aperture)"
+    return text
 
 
 def catalog_options(
@@ -191,6 +234,7 @@ def catalog_options(
     exposures: list[str] | None,
     saturations: list[str] | None,
     background: str,
+    noise_scale: str,
 ) -> "CatalogOptions":
     """Take the options of a command.
 
@@ -202,6 +246,8 @@ def catalog_options(
         BAND=NUMBER, each.
     background : str
         What sky is subtracted.
+    noise_scale : str
+        Whether errors are scaled to the measured noise.
 
     Returns
     -------
@@ -222,4 +268,5 @@ def catalog_options(
         exposure=numbers_by_band("--exposure", exposures),
         saturation=numbers_by_band("--saturation", saturations),
         background=background,  # type: ignore[arg-type]
+        noise_scale=noise_scale,  # type: ignore[arg-type]
     )

@@ -30,7 +30,7 @@ def colorize(
     unclassified: Annotated[
         str,
         typer.Option(metavar="black|white|grey", help="Colour of pixels that were not classified."),
-    ] = "black",
+    ] = "grey",
     legend: Annotated[
         bool,
         typer.Option(
@@ -47,10 +47,11 @@ def colorize(
     1 - P(background).
     """
     from morpheus.inference import Classification
-    from morpheus.mosaic.report import add_stage
+    from morpheus.mosaic.report import add_file, check_not_replaced
     from morpheus.visual import check_picture_path, write_classes
 
     check_picture_path(output, overwrite=overwrite)
+    check_not_replaced(output, "colors", folder)
     classification = Classification.read(folder)
     write_classes(
         output,
@@ -62,7 +63,7 @@ def colorize(
         overwrite=overwrite,
     )
     if output.parent.resolve() == folder.resolve():
-        add_stage(folder, "colors", {}, [output])
+        add_file(output, "colors", {"statistic": statistic})
     if not quiet:
         typer.echo(output)
 
@@ -89,7 +90,7 @@ def rgb(
         ),
     ] = None,
     q: Annotated[
-        float, typer.Option("-q", "--softening", help="How soon the stretch is logarithmic.")
+        float, typer.Option("--softening", help="How soon the stretch is logarithmic.")
     ] = 8.0,
     overwrite: Overwrite = False,
 ) -> None:
@@ -125,14 +126,6 @@ def stamps(
         list[int] | None,
         typer.Option("--id", help="Number of a source; once for each. By default random ones."),
     ] = None,
-    segmap: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Segmentation map of the catalogue; by default segmap.fits in FOLDER.",
-            show_default=False,
-        ),
-    ] = None,
     n: Annotated[int, typer.Option("-n", "--number", help="How many random sources.")] = 12,
     seed: Annotated[int, typer.Option(help="Of the random choice.")] = 0,
     catalog: Annotated[
@@ -148,24 +141,22 @@ def stamps(
     """Draw a sheet of sources: their stamps, outlines and class probabilities."""
     from morpheus.catalog import Catalog
     from morpheus.inference import Classification
-    from morpheus.pipeline import ImageFiles, find_catalog, read_images
-    from morpheus.segmentation import Segmentation
-    from morpheus.visual import check_picture_path, choose_sources, stamp_sheet, write_picture
-    from morpheus.visual import colorize as class_colors
+    from morpheus.mosaic.report import add_file, check_not_replaced
+    from morpheus.pipeline import ImageFiles, draw_stamps, find_catalog, map_of, read_images
+    from morpheus.visual import check_picture_path, choose_sources
 
     check_picture_path(output, overwrite=overwrite)
-    table = Catalog.read(catalog or find_catalog(folder)).table
-    chosen = choose_sources(table, ids, n=n, seed=seed)
-    found = Segmentation.read(segmap or folder)
+    check_not_replaced(output, "stamps", folder)
+    if catalog is None:
+        catalog, measured, found = find_catalog(folder)
+    else:
+        measured = Catalog.read(catalog)
+        found = map_of(measured, folder)
+    chosen = choose_sources(measured.table, ids, n=n, seed=seed)
     classification = Classification.read(folder)
     with warnings_as_lines(quiet=False):
-        bands = read_images(classification, ImageFiles())
-    sheet = stamp_sheet(
-        chosen,
-        {image.band: image.data for image in bands},
-        found.labels,
-        class_colors(classification, statistic=found.provenance.get("statistic", "mean")),
-        pixel_scale=classification.pixel_scale,
-    )
-    write_picture(output, sheet, overwrite=overwrite)
+        images = read_images(classification, ImageFiles())
+    draw_stamps(output, chosen, classification, found, images, overwrite=overwrite)
+    if output.parent.resolve() == folder.resolve():
+        add_file(output, "stamps", {}, made_from=[found.file_name, catalog.name])
     typer.echo(output)

@@ -23,9 +23,11 @@ from morpheus.cli.catalog import (
     Apertures,
     Background,
     Exposures,
+    NoiseScale,
     Saturations,
     ZeroPoints,
     catalog_options,
+    remarks,
 )
 from morpheus.cli.segment import (
     Contrast,
@@ -96,6 +98,7 @@ def run(
     exposure: Exposures = None,
     saturation: Saturations = None,
     background: Background = "global",
+    noise_scale: NoiseScale = "measured",
     catalog_file: Annotated[
         str,
         typer.Option(
@@ -149,7 +152,9 @@ def run(
             prominence=prominence,
             unmatched=unmatched,
         ),
-        catalog=catalog_options(aperture, zero_point, exposure, saturation, background),
+        catalog=catalog_options(
+            aperture, zero_point, exposure, saturation, background, noise_scale
+        ),
         positions=positions,
         catalog_file=catalog_file,
         rgb=channels,  # type: ignore[arg-type]
@@ -173,5 +178,5 @@ def run(
         height, width = field.classification.shape
         typer.echo(
             f"{width} x {height} pixels (x, y); {summary(field.segmentation)}; {len(field.paths)}"
-            f" files in {output}"
+            f" files in {output}{remarks(field.catalog)}"
         )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from morpheus.cli.arguments import OUTPUT, Overwrite, Quiet
-from morpheus.cli.terminal import warnings_as_lines
+from morpheus.cli.terminal import count, warnings_as_lines
 from morpheus.errors import OptionError
 
 if TYPE_CHECKING:
@@ -257,7 +257,7 @@ def summary(found: "Segmentation") -> str:
 
     flags = np.asarray(found.sources["flags"])
     blended = np.count_nonzero(flags & SourceFlag.DEBLENDED)
-    text = f"{found.n_sources:,} sources, {blended:,} of them deblended"
+    text = f"{count(found.n_sources, 'source')}, {blended:,} of them deblended"
     if found.positions is not None:
         lost = np.asarray(found.positions["label"]) == 0
         text += f"; {len(lost) - lost.sum():,} of {len(lost):,} positions detected"
@@ -275,12 +275,12 @@ def _detection_image(classification: "Classification", flux: str | None) -> "Ban
     bands = classification.provenance.get("model", {}).get("bands", ())
     if flux is None:
         return read_images(classification, ImageFiles(), only=tuple(bands[:1]))[0]
+    if not flux:
+        raise OptionError("--flux needs the name of a file")
     known = {
         entry["path"]: entry["band"]
         for entry in classification.provenance.get("inputs", ())
         if entry["kind"] == "image"
     }
     band = known.get(flux.partition("[")[0], "detection")
-    if not flux:
-        raise OptionError("--flux needs the name of a file")
     return read_images(classification, ImageFiles({band: flux}, check_filters=False))[0]

@@ -7,7 +7,25 @@ from typing import Any
 
 import typer
 
-__all__ = ["progress_bar", "warnings_as_lines"]
+__all__ = ["count", "progress_bar", "warnings_as_lines"]
+
+
+def count(number: int, noun: str) -> str:
+    """Write a number of things.
+
+    Parameters
+    ----------
+    number : int
+        How many.
+    noun : str
+        One of them; the plural ends in s.
+
+    Returns
+    -------
+    str
+        Such as '1 source' or '1,200 sources'.
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 @contextmanager

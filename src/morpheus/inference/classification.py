@@ -22,7 +22,7 @@ from morpheus.mosaic.products import (
     write_json,
     write_planes,
 )
-from morpheus.mosaic.report import REPORT_FILE, discard_stages, read_report
+from morpheus.mosaic.report import REPORT_FILE, discard_files, read_report
 
 __all__ = ["PROBABILITIES", "STATISTICS", "ClassMaps", "Classification"]
 
@@ -224,7 +224,8 @@ class Classification:
         Every file gets its name when it is complete. The report, which lists the files, is written
         last; if there is one, it is removed first. So where there is a report, all of its files
         are there and belong together. Files of a classification that was written before in
-        another form are removed.
+        another form are removed, and so are the segmentation, catalogues and pictures that were
+        made in the folder from it.
 
         Parameters
         ----------
@@ -251,7 +252,7 @@ class Classification:
         paths = self.targets(folder, self.classes, compress=compress, single_file=single_file)
         self.check_targets(folder, self.classes, overwrite=overwrite)
         self._check_inputs(folder)
-        discard_stages(folder)
+        discard_files(folder)
         remove([paths[-1]])
         planes = list(self.planes())
         groups = [planes] if single_file else [[plane] for plane in planes]
@@ -325,6 +326,8 @@ class Classification:
             If the folder holds no complete classification, or a file is damaged.
         """
         folder = Path(directory)
+        if not folder.is_dir():
+            raise ProductError(f"{folder} is not there; morpheus classify makes such a folder")
         try:
             provenance = read_report(folder)
             classes = tuple(provenance["model"]["classes"])

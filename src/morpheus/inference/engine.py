@@ -166,7 +166,7 @@ class TorchEngine:
         except ModuleNotFoundError as error:
             raise OptionError(
                 f"device {options.device!r} needs PyTorch, which is not installed:"
-                " pip install 'morpheus-sky[torch]'"
+                " pip install 'morpheus-sky[torch]' (in a checkout: '.[torch]')"
             ) from error
         from morpheus.model.unet import build_unet  # noqa: PLC0415
 

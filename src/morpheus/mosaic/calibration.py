@@ -1,6 +1,7 @@
 """Photometric calibration of an image: what its header and unit say, and no guesses."""
 
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,7 @@ _ZERO_POINTS = ("ABMAGZP", "MAGZERO", "MAGZPT", "MAGZP", "ZEROPNT", "ZEROPOINT",
 _EXPOSURES = ("EXPTIME", "TEXPTIME")
 # Space Telescope's AB zero point: PHOTFLAM (erg / s / cm2 / Angstrom) and PHOTPLAM (Angstrom).
 _AB_CONSTANT = 2.408
+_AREA_TOLERANCE = 0.05
 _COUNTS = (u.electron, u.ct, u.DN, u.adu)
 
 
@@ -50,7 +52,8 @@ def calibrate(
     """Find the flux scale of an image.
 
     The zero point is that of the unit, if this is a flux density (nJy, uJy, Jy, erg / s / cm2 /
-    Hz) or a surface brightness (MJy / sr, of a pixel whose area is PIXAR_SR or that of the WCS);
+    Hz) or a surface brightness (MJy / sr, of a pixel whose area is PIXAR_SR or, if they differ by
+    more than 5%, that of the WCS);
     else that of PHOTFLAM and PHOTPLAM,
     ``-2.5 log10(PHOTFLAM) - 5 log10(PHOTPLAM) - 2.408``, for counts per second, to which
     ``2.5 log10(EXPTIME)`` is added for counts; else that of a keyword such as MAGZERO.
@@ -68,6 +71,11 @@ def calibrate(
     -------
     Calibration
         None for all that is not known, or not a positive finite number.
+
+    Warns
+    -----
+    MosaicWarning
+        If PIXAR_SR is needed, and is not the area of a pixel of the WCS.
     """
     exposure = _first(headers, _EXPOSURES)[0]
     zero_point, source = _zero_point(headers, unit, wcs, exposure)
@@ -99,12 +107,31 @@ def _flux_density(
             return (1 * unit).to(u.Jy)
         if not unit.is_equivalent(u.Jy / u.sr):
             return None
-        area = _positive(headers, "PIXAR_SR")
-        if area is None and wcs is not None:
-            area = float((proj_plane_pixel_area(wcs) * u.deg**2).to_value(u.sr))
+        area = _pixel_area(headers, wcs)
         return None if area is None else (1 * unit * area * u.sr).to(u.Jy)
     except (u.UnitsError, TypeError, AttributeError):  # a logarithmic unit, such as mag
         return None
+
+
+def _pixel_area(headers: Sequence[fits.Header], wcs: WCS | None) -> float | None:
+    """Area of a pixel in steradians."""
+    from morpheus.mosaic.mosaic import MosaicWarning  # noqa: PLC0415 (it imports this module)
+
+    stated = _positive(headers, "PIXAR_SR")
+    if wcs is None:
+        return stated
+    area = float((proj_plane_pixel_area(wcs) * u.deg**2).to_value(u.sr))
+    if stated is None or not (math.isfinite(area) and area > 0):
+        return stated if stated is not None else area
+    if abs(stated / area - 1) <= _AREA_TOLERANCE:
+        return stated
+    warnings.warn(
+        f"PIXAR_SR is {stated:.4g} but a pixel of the WCS has {area:.4g} sr: the image was"
+        " resampled, or its header is another's; the zero point is that of the WCS",
+        MosaicWarning,
+        stacklevel=2,
+    )
+    return area
 
 
 def _seconds(unit: u.UnitBase, exposure: float | None) -> float | None:

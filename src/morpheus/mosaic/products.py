@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
@@ -21,6 +23,7 @@ __all__ = [
     "read_planes",
     "remove",
     "replacing",
+    "to_json",
     "write_hdus",
     "write_json",
     "write_planes",
@@ -190,9 +193,35 @@ def write_json(path: Path, content: Mapping[str, Any], *, overwrite: bool = Fals
     ProductError
         If the file exists and `overwrite` is false, or cannot be written.
     """
-    text = json.dumps(content, indent=2, default=str) + "\n"
+    text = to_json(content) + "\n"
     with replacing(path, overwrite=overwrite) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def to_json(content: Mapping[str, Any]) -> str:
+    """Write a record as JSON.
+
+    Parameters
+    ----------
+    content : mapping
+        What JSON can hold; NumPy's numbers and arrays, and paths. What is not finite becomes null.
+
+    Returns
+    -------
+    str
+        Indented by two spaces.
+    """
+    return json.dumps(_plain(content), indent=2, allow_nan=False, default=str)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def remove(paths: Sequence[Path]) -> None:

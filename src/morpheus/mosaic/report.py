@@ -1,4 +1,8 @@
-"""What ran in a folder: `report.json`, a section for every stage after the classification."""
+"""What ran in a folder: `report.json`, with an entry for every file made after the classification.
+
+An entry says which stage made the file, how, and from which files of the folder. So when one of
+them is made anew, what was made from it can be removed, and nothing stale is left.
+"""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -8,18 +12,18 @@ from typing import Any
 from morpheus.errors import ProductError
 from morpheus.mosaic.products import remove, write_json
 
-__all__ = ["REPORT_FILE", "add_stage", "discard_stages", "listed_products", "read_report"]
+__all__ = [
+    "REPORT_FILE",
+    "add_file",
+    "add_record",
+    "check_not_replaced",
+    "discard_files",
+    "files_of_stage",
+    "read_report",
+]
 
 REPORT_FILE = "report.json"
-
-# What each stage is made from, beside the classification: when that is made anew, it goes.
-_MADE_FROM: dict[str, tuple[str, ...]] = {
-    "segmentation": (),
-    "guided_segmentation": (),
-    "catalog": ("segmentation", "guided_segmentation"),
-    "stamps": ("segmentation", "guided_segmentation", "catalog"),
-    "colors": (),
-}
+_FILES, _RUN = "files", "run"
 
 
 def read_report(folder: Path) -> dict[str, Any]:
@@ -47,49 +51,68 @@ def read_report(folder: Path) -> dict[str, Any]:
         return {}
     except (OSError, ValueError) as error:
         raise ProductError(f"cannot read {path}: {error}") from error
-    if not isinstance(report, dict):
+    if not isinstance(report, dict) or not isinstance(report.get(_FILES, {}), dict):
         raise ProductError(f"{path} is not a report of Morpheus")
     return report
 
 
-def add_stage(
-    folder: Path, stage: str, record: Mapping[str, Any], products: Sequence[Path]
+def add_file(
+    path: Path, stage: str, record: Mapping[str, Any], *, made_from: Sequence[str] = ()
 ) -> None:
-    """Add what a stage did to the report of its folder.
+    """Add a file to the report of its folder.
 
     Parameters
     ----------
-    folder : Path
-        The folder.
+    path : Path
+        The file.
     stage : str
-        Name of the section.
+        What made it: 'segmentation', 'catalog', 'colors', 'rgb' or 'stamps'.
     record : mapping
-        What was done.
-    products : sequence of Path
-        The files it made. Those in the folder itself are listed, beside those of the same stage
-        that were listed before and were not discarded.
+        How.
+    made_from : sequence of str
+        Names of the files in its folder that it was made from, beside the classification.
 
     Raises
     ------
     ProductError
         If the report cannot be read or written.
     """
-    names = [path.name for path in products if path.parent.resolve() == folder.resolve()]
-    report = read_report(folder)
-    before = _products(report.get(stage))
-    report[stage] = {**record, "products": list(dict.fromkeys([*before, *names]))}
-    write_json(folder / REPORT_FILE, report, overwrite=True)
+    report = read_report(path.parent)
+    report.pop(_RUN, None)  # it was of the files as they were
+    entry = {"stage": stage, "made_from": list(made_from), **record}
+    report[_FILES] = report.get(_FILES, {}) | {path.name: entry}
+    write_json(path.parent / REPORT_FILE, report, overwrite=True)
 
 
-def discard_stages(folder: Path, *stages: str) -> None:
-    """Remove the products of stages, and what was made from them, before they are made anew.
+def add_record(folder: Path, name: str, record: Mapping[str, Any]) -> None:
+    """Add what was done as a whole to the report of a folder.
 
     Parameters
     ----------
     folder : Path
         The folder.
-    *stages : str
-        The stages; without any, every stage after the classification.
+    name : str
+        Name of the section, such as 'run'.
+    record : mapping
+        What was done.
+
+    Raises
+    ------
+    ProductError
+        If the report cannot be read or written.
+    """
+    write_json(folder / REPORT_FILE, {**read_report(folder), name: dict(record)}, overwrite=True)
+
+
+def discard_files(folder: Path, made_from: str | None = None) -> None:
+    """Remove what was made from a file, before that is made anew.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder.
+    made_from : str or None
+        Name of the file; None: the classification, from which everything was made.
 
     Raises
     ------
@@ -97,43 +120,89 @@ def discard_stages(folder: Path, *stages: str) -> None:
         If the report cannot be read, or a file cannot be removed.
     """
     report = read_report(folder)
-    gone = [
-        stage
-        for stage, sources in _MADE_FROM.items()
-        if stage in report and (not stages or {stage, *sources} & set(stages))
-    ]
+    entries = _entries(report)
+    gone = set(entries) if made_from is None else _dependents(entries, made_from)
     if not gone:
         return
     # The report first: where it lists a file, the file is there.
-    sections = [report.pop(stage) for stage in gone]
+    report[_FILES] = {name: entry for name, entry in entries.items() if name not in gone}
+    report.pop(_RUN, None)
     write_json(folder / REPORT_FILE, report, overwrite=True)
-    remove([folder / name for section in sections for name in _products(section)])
+    remove([folder / name for name in sorted(gone)])
 
 
-def listed_products(folder: Path, stage: str) -> list[Path]:
-    """Give the products of a stage that the report of a folder lists.
+def files_of_stage(folder: Path, stage: str) -> list[Path]:
+    """Give the files of a stage that the report of a folder lists.
 
     Parameters
     ----------
     folder : Path
         The folder.
     stage : str
-        Name of the section.
+        What made them.
 
     Returns
     -------
     list of Path
-        They need not exist.
+        Those that exist, in the order in which they were made.
 
     Raises
     ------
     ProductError
         If the report cannot be read.
     """
-    return [folder / name for name in _products(read_report(folder).get(stage))]
+    entries = _entries(read_report(folder))
+    paths = [folder / name for name, entry in entries.items() if entry.get("stage") == stage]
+    return [path for path in paths if path.is_file()]
 
 
-def _products(section: Any) -> list[str]:
-    """Read the files of a section, by their names alone; a damaged section has none."""
-    listed = section.get("products") if isinstance(section, dict) else None
-    return [Path(str(name)).name for name in listed] if isinstance(listed, list) else []
+def check_not_replaced(path: Path, stage: str, folder: Path) -> None:
+    """Make sure that a new file takes the place of none that is needed.
+
+    Parameters
+    ----------
+    path : Path
+        The new file.
+    stage : str
+        What makes it; a file of the same stage may be replaced.
+    folder : Path
+        With the report of the classification that it is made from.
+
+    Raises
+    ------
+    ProductError
+        If the file is an image that was classified, or is listed in a report as a class map or as
+        the product of another stage.
+    """
+    target = path.resolve()
+    inputs = [entry.get("path") for entry in read_report(folder).get("inputs", ())]
+    if target in {Path(name).resolve() for name in inputs if name}:
+        raise ProductError(f"{path} is an input and would be replaced; choose another name")
+    report = read_report(path.parent)
+    entry = _entries(report).get(path.name, {"stage": stage})
+    maps = {*report.get("products", ()), *([REPORT_FILE] if report else [])}
+    if path.name in maps or entry.get("stage") != stage:
+        raise ProductError(
+            f"{path} is a product of another kind and would be replaced; choose another name"
+        )
+
+
+def _entries(report: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Read the entries of files; what is no plain name or no entry is left out."""
+    return {
+        name: entry
+        for name, entry in report.get(_FILES, {}).items()
+        if isinstance(entry, dict) and name == Path(name).name and name not in {"", ".", ".."}
+    }
+
+
+def _dependents(entries: dict[str, dict[str, Any]], source: str) -> set[str]:
+    """Find what was made from a file, directly or not."""
+    found: set[str] = set()
+    new = {source}
+    while new:
+        new = {
+            name for name, entry in entries.items() if new & set(entry.get("made_from", ()))
+        } - found
+        found |= new
+    return found - {source}

@@ -1,8 +1,8 @@
 """The stages composed."""
 
 from morpheus.pipeline.classification import classify
-from morpheus.pipeline.field import Field, FieldOptions, run, write_catalog
-from morpheus.pipeline.recorded import ImageFiles, find_catalog, read_images
+from morpheus.pipeline.field import Field, FieldOptions, draw_stamps, run
+from morpheus.pipeline.recorded import ImageFiles, find_catalog, map_of, read_images
 from morpheus.pipeline.release import make_release
 
 __all__ = [
@@ -10,9 +10,10 @@ __all__ = [
     "FieldOptions",
     "ImageFiles",
     "classify",
+    "draw_stamps",
     "find_catalog",
     "make_release",
+    "map_of",
     "read_images",
     "run",
-    "write_catalog",
 ]

@@ -1,9 +1,13 @@
 """Everything, in one folder: classification, segmentation, catalogue and pictures."""
 
+import dataclasses
+import itertools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from astropy.table import Table
 
 from morpheus.catalog import BandImage, Catalog, CatalogOptions, measure
 from morpheus.catalog.formats import check_catalog_path
@@ -13,7 +17,7 @@ from morpheus.model import find_model, load_model
 from morpheus.mosaic import Region
 from morpheus.mosaic.filters import wavelength
 from morpheus.mosaic.products import check_targets
-from morpheus.mosaic.report import REPORT_FILE, add_stage, discard_stages
+from morpheus.mosaic.report import add_file, add_record
 from morpheus.pipeline.classification import classify
 from morpheus.pipeline.recorded import ImageFiles, read_images
 from morpheus.provenance import Stopwatch
@@ -22,6 +26,8 @@ from morpheus.segmentation import (
     SEGMENTATION_FILE,
     Segmentation,
     SegmentationOptions,
+    detection_thresholds,
+    open_positions,
     segment,
 )
 from morpheus.visual import (
@@ -33,7 +39,7 @@ from morpheus.visual import (
     write_picture,
 )
 
-__all__ = ["Field", "FieldOptions", "run", "write_catalog"]
+__all__ = ["Field", "FieldOptions", "draw_stamps", "run"]
 
 CLASSES_FILE, RGB_FILE, STAMPS_FILE = "classes.png", "rgb.png", "stamps.png"
 _CHANNELS = 3
@@ -61,8 +67,8 @@ class FieldOptions:
     """
 
     inference: InferenceOptions | str = "exact"
-    segmentation: SegmentationOptions = field(default_factory=SegmentationOptions)
-    catalog: CatalogOptions = field(default_factory=CatalogOptions)
+    segmentation: SegmentationOptions = dataclasses.field(default_factory=SegmentationOptions)
+    catalog: CatalogOptions = dataclasses.field(default_factory=CatalogOptions)
     positions: Any = None
     catalog_file: str = "catalog.fits"
     rgb: tuple[str, str, str] | None = None
@@ -82,12 +88,15 @@ class Field:
         Their measurements.
     paths : tuple of Path
         The files.
+    options : FieldOptions
+        How everything was done.
     """
 
     classification: Classification
     segmentation: Segmentation
     catalog: Catalog
     paths: tuple[Path, ...]
+    options: FieldOptions
 
 
 def run(
@@ -174,24 +183,114 @@ def run(
             statistic=found.provenance["statistic"],
             options=options.catalog,
         )
-        paths.append(write_catalog(catalog, folder / options.catalog_file, overwrite=overwrite))
+        paths.append(catalog.write(folder / options.catalog_file, overwrite=overwrite))
+    field = Field(classification, found, catalog, tuple(paths), options)
     with watch.stage("pictures"):
-        paths += _draw(folder, classification, found, catalog, bands, options.rgb, overwrite)
-    add_stage(folder, "run", {"seconds": watch.seconds, "n_sources": len(catalog)}, ())
-    return Field(classification, found, catalog, tuple(paths))
+        paths += _draw(folder, field, bands, options.rgb, overwrite=overwrite)
+    add_record(folder, "run", {"seconds": watch.seconds})
+    return dataclasses.replace(field, paths=tuple(paths))
 
 
-def write_catalog(catalog: Catalog, path: Path, *, overwrite: bool) -> Path:
-    """Write a catalogue, and what made it into the report of its folder if that has one.
+def _check_all(folder: Path, model: str | Path, options: FieldOptions, *, overwrite: bool) -> None:
+    """Find out before any work is done what cannot be done after it."""
+    config = load_model(find_model(model)).config
+    name = options.catalog_file
+    check_catalog_path(folder / name, readable=True)
+    made = [SEGMENTATION_FILE, GUIDED_FILE, CLASSES_FILE, RGB_FILE, STAMPS_FILE]
+    forms = itertools.product((False, True), repeat=2)
+    maps = {
+        path.name
+        for compress, single_file in forms
+        for path in Classification.targets(
+            folder, config.classes, compress=compress, single_file=single_file
+        )
+    }
+    if Path(name).name != name or name in {*made, *maps}:
+        raise OptionError(
+            f"the catalogue cannot be called {name}: give the name of a file in the output folder"
+            " that is none of the other products"
+        )
+    if options.rgb is not None and not set(options.rgb) <= set(config.bands):
+        raise OptionError(
+            f"the colour picture is of {', '.join(options.rgb)}; the bands are"
+            f" {', '.join(config.bands)}"
+        )
+    options.catalog.check_bands(config.bands)
+    detection_thresholds(dataclasses.asdict(config.detection), options.segmentation)
+    if options.positions is not None:
+        open_positions(options.positions)
+    Classification.check_targets(folder, config.classes, overwrite=overwrite)
+    check_targets([folder / one for one in (*made, name)], overwrite=overwrite)
+
+
+def _draw(
+    folder: Path,
+    field: Field,
+    images: Sequence[BandImage],
+    rgb: tuple[str, str, str] | None,
+    *,
+    overwrite: bool,
+) -> list[Path]:
+    """Draw the classes, the sky in colour and some sources."""
+    classification, found = field.classification, field.segmentation
+    statistic = found.provenance["statistic"]
+    by_band = {image.band: image for image in images}
+    path = folder / CLASSES_FILE
+    paths = [
+        write_classes(
+            path,
+            classification,
+            statistic=statistic,
+            unclassified="grey",
+            overwrite=overwrite,
+        )
+    ]
+    add_file(path, "colors", {"statistic": statistic})
+    channels = _channels(tuple(by_band)) if rgb is None else rgb
+    if channels is not None:
+        picture = lupton_rgb(*(by_band[band].data for band in channels), mask=classification.mask)
+        paths.append(write_picture(folder / RGB_FILE, picture, overwrite=overwrite))
+        add_file(paths[-1], "rgb", {"bands": channels})
+    if len(field.catalog):
+        paths.append(
+            draw_stamps(
+                folder / STAMPS_FILE,
+                choose_sources(field.catalog.table),
+                classification,
+                found,
+                images,
+                overwrite=overwrite,
+            )
+        )
+        add_file(paths[-1], "stamps", {}, made_from=[found.file_name, field.options.catalog_file])
+    return paths
+
+
+def draw_stamps(
+    path: Path,
+    chosen: Table,
+    classification: Classification,
+    found: Segmentation,
+    images: Sequence[BandImage],
+    *,
+    overwrite: bool,
+) -> Path:
+    """Draw a sheet of sources.
 
     Parameters
     ----------
-    catalog : Catalog
-        The catalogue.
     path : Path
-        The file; its suffix is its format.
+        The picture.
+    chosen : astropy.table.Table
+        Their rows of the catalogue.
+    classification : Classification
+        Class maps.
+    found : Segmentation
+        The map of the catalogue.
+    images : sequence of BandImage
+        The bands.
     overwrite : bool
-        Whether it may be replaced if it exists.
+        Whether a file that exists may be replaced.
 
     Returns
     -------
@@ -201,73 +300,21 @@ def write_catalog(catalog: Catalog, path: Path, *, overwrite: bool) -> Path:
     Raises
     ------
     OptionError
-        If the suffix is that of no format.
+        If there are too many sources or the file is of no known format.
     ProductError
-        If it cannot be written.
+        If the file cannot be written.
     """
-    catalog.write(path, overwrite=overwrite)
-    if (path.parent / REPORT_FILE).exists():
-        add_stage(path.parent, "catalog", catalog.provenance, [path])
-    return path
-
-
-def _check_all(folder: Path, model: str | Path, options: FieldOptions, *, overwrite: bool) -> None:
-    """Find out what would be overwritten before any work is done."""
-    config = load_model(find_model(model)).config
-    if Path(options.catalog_file).name != options.catalog_file:
-        raise OptionError(f"{options.catalog_file}: give the name of a file in the output folder")
-    check_catalog_path(folder / options.catalog_file, readable=True)
-    if options.rgb is not None and not set(options.rgb) <= set(config.bands):
-        raise OptionError(
-            f"the colour picture is of {', '.join(options.rgb)}; the bands are"
-            f" {', '.join(config.bands)}"
-        )
-    Classification.check_targets(folder, config.classes, overwrite=overwrite)
-    names = (
-        SEGMENTATION_FILE,
-        GUIDED_FILE,
-        options.catalog_file,
-        CLASSES_FILE,
-        RGB_FILE,
-        STAMPS_FILE,
+    made_with = found.provenance.get("detection_band")
+    bands = [image.band for image in images]
+    sheet = stamp_sheet(
+        chosen,
+        {image.band: image.data for image in images},
+        found.labels,
+        colorize(classification, statistic=found.provenance.get("statistic", "mean")),
+        detection=made_with if made_with in bands else None,
+        pixel_scale=classification.pixel_scale,
     )
-    check_targets([folder / name for name in names], overwrite=overwrite)
-
-
-def _draw(
-    folder: Path,
-    classification: Classification,
-    found: Segmentation,
-    catalog: Catalog,
-    images: Sequence[BandImage],
-    rgb: tuple[str, str, str] | None,
-    overwrite: bool,
-) -> list[Path]:
-    statistic = found.provenance["statistic"]
-    by_band = {image.band: image for image in images}
-    discard_stages(folder, "colors", "stamps")
-    paths = [
-        write_classes(
-            folder / CLASSES_FILE, classification, statistic=statistic, overwrite=overwrite
-        )
-    ]
-    channels = _channels(tuple(by_band)) if rgb is None else rgb
-    if channels is not None:
-        picture = lupton_rgb(*(by_band[band].data for band in channels), mask=classification.mask)
-        paths.append(write_picture(folder / RGB_FILE, picture, overwrite=overwrite))
-    add_stage(folder, "colors", {"rgb": channels}, paths)
-    if len(catalog):
-        sheet = stamp_sheet(
-            choose_sources(catalog.table),
-            {image.band: image.data for image in images},
-            found.labels,
-            colorize(classification, statistic=statistic),
-            detection=images[0].band,
-            pixel_scale=catalog.provenance["pixel_scale"],
-        )
-        paths.append(write_picture(folder / STAMPS_FILE, sheet, overwrite=overwrite))
-        add_stage(folder, "stamps", {}, paths[-1:])
-    return paths
+    return write_picture(path, sheet, overwrite=overwrite)
 
 
 def _channels(bands: tuple[str, ...]) -> tuple[str, ...] | None:

@@ -5,14 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from morpheus.catalog import BandImage, read_band_images
+from morpheus.catalog import BandImage, Catalog, read_band_images
 from morpheus.catalog.formats import FORMATS
 from morpheus.errors import ImageError, OptionError, ProductError
 from morpheus.inference import Classification
-from morpheus.mosaic.bands import images_by_band
-from morpheus.mosaic.report import listed_products
+from morpheus.mosaic.bands import images_by_band, maps_by_band
+from morpheus.mosaic.report import files_of_stage
+from morpheus.segmentation import GUIDED_FILE, SEGMENTATION_FILE, Segmentation
 
-__all__ = ["ImageFiles", "find_catalog", "read_images"]
+__all__ = ["ImageFiles", "find_catalog", "map_of", "read_images"]
 
 _OPTIONS = {"image": "images", "weight": "weights", "rms": "rms", "dq": "dq"}
 
@@ -56,7 +57,7 @@ def read_images(
     Returns
     -------
     list of BandImage
-        The bands, the first of the model first.
+        In the order of the model's bands, and then of `files`.
 
     Raises
     ------
@@ -69,11 +70,16 @@ def read_images(
     recorded = files.images is None
     options = _recorded(classification) if recorded else vars(files)
     images = options["images"]
-    if isinstance(images, Mapping):
-        bands = tuple(images)
-    else:
-        bands = tuple(classification.provenance.get("model", {}).get("bands", ()))
-        images = dict(zip(bands, images_by_band(images, bands), strict=True))
+    order = tuple(classification.provenance.get("model", {}).get("bands", ()))
+    if not isinstance(images, Mapping):
+        images = dict(zip(order, images_by_band(images, order), strict=True))
+    names = {band.casefold(): band for band in order}
+    images = {names.get(str(band).casefold(), band): image for band, image in images.items()}
+    bands = (*(b for b in order if b in images), *(b for b in images if b not in order))
+    maps = {
+        kind: {band: one for on, one in maps_by_band(options[kind], bands, kind) for band in on}
+        for kind in ("weights", "rms", "dq")
+    }
     if only is not None:
         bands = tuple(band for band in bands if band in only)
     found = read_band_images(
@@ -81,10 +87,7 @@ def read_images(
         bands=bands,
         region=classification.provenance.get("region"),
         check_filters=files.check_filters and not recorded,
-        **{
-            kind: {band: one for band, one in (options[kind] or {}).items() if band in bands}
-            for kind in ("weights", "rms", "dq")
-        },
+        **{kind: {b: one for b, one in by.items() if b in bands} for kind, by in maps.items()},
     )
     if recorded:
         _check_unchanged(classification, found)
@@ -100,8 +103,8 @@ def _recorded(classification: Classification) -> dict[str, Any]:
             raise OptionError("the classification was not made from files: give the images")
         if not Path(path).exists():
             raise ImageError(
-                f"{path}, which was classified, is not there; give the images, or run from the"
-                " folder in which they were classified"
+                f"{path}, which was classified, is not there: run from the folder in which"
+                " it was classified, or give the images (catalog: --images; segment: --flux)"
             )
         options[_OPTIONS[entry["kind"]]][entry["band"]] = (
             f"{path}[{entry['hdu']}]" if entry["hdu"] else path
@@ -125,8 +128,8 @@ def _check_unchanged(classification: Classification, images: list[BandImage]) ->
                 )
 
 
-def find_catalog(folder: Path) -> Path:
-    """Find the catalogue of a folder.
+def find_catalog(folder: Path) -> tuple[Path, Catalog, Segmentation]:
+    """Read the catalogue of a folder and the segmentation map that it was made from.
 
     Parameters
     ----------
@@ -136,18 +139,58 @@ def find_catalog(folder: Path) -> Path:
     Returns
     -------
     Path
-        The first that the report lists, that is there and that can be read.
+        The file.
+    Catalog
+        The first that the report lists and that can be read.
+    Segmentation
+        Its map, the guided one or the other.
 
     Raises
     ------
     ProductError
-        If there is none.
+        If there is no catalogue, or it was made from a map that the folder does not hold.
     """
-    for path in listed_products(folder, "catalog"):
+    for path in files_of_stage(folder, "catalog"):
         known = FORMATS.get(path.suffix.lower())
-        if known is not None and known.read is not None and path.exists():
-            return path
+        if known is None or known.read is None:
+            continue
+        catalog = Catalog.read(path)
+        if "segmentation" in catalog.provenance:  # .csv and .mrt do not keep it
+            return path, catalog, map_of(catalog, folder)
     raise ProductError(
-        f"{folder} holds no catalogue; morpheus catalog {folder} -o {folder / 'catalog.fits'}"
-        " makes one"
+        f"{folder} holds no catalogue that says what it was made from; morpheus catalog {folder}"
+        f" -o {folder / 'catalog.fits'} makes one"
+    )
+
+
+def map_of(catalog: Catalog, folder: Path) -> Segmentation:
+    """Find the segmentation map that a catalogue was made from.
+
+    Parameters
+    ----------
+    catalog : Catalog
+        The catalogue, in a format that keeps its provenance.
+    folder : Path
+        Where the map is.
+
+    Returns
+    -------
+    Segmentation
+        The map.
+
+    Raises
+    ------
+    ProductError
+        If no map in the folder has the labels that were measured.
+    """
+    wanted = catalog.provenance.get("segmentation", {})
+    # The one of that name first: a guided map can have the same labels.
+    for name in sorted((SEGMENTATION_FILE, GUIDED_FILE), key=lambda n: n != wanted.get("file")):
+        if (folder / name).exists():
+            found = Segmentation.read(folder / name)
+            if found.sha256 == wanted.get("labels_sha256"):
+                return found
+    raise ProductError(
+        f"the catalogue was made from another segmentation map than those in {folder}; make it"
+        f" again with morpheus catalog {folder}"
     )

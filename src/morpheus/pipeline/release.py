@@ -3,7 +3,6 @@
 import gzip
 import hashlib
 import re
-import shutil
 import tarfile
 import tempfile
 from pathlib import Path
@@ -16,12 +15,13 @@ from morpheus.inference import STATISTICS, Classification
 from morpheus.mosaic.products import Plane, check_targets, replacing, write_hdus
 from morpheus.pipeline.recorded import find_catalog
 from morpheus.provenance import morpheus_version
-from morpheus.segmentation import GUIDED_FILE, Segmentation
+from morpheus.segmentation import FLAG_MEANINGS, GUIDED_FILE, SEGMENTATION_FILE, Segmentation
 from morpheus.visual import write_classes
 
 __all__ = ["make_release"]
 
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
+_CHECKSUMS = "SHA256SUMS"
 _EPOCH = 315532800  # 1980-01-01: an archive depends on its contents alone
 
 
@@ -73,11 +73,15 @@ def make_release(
     where = folder if output is None else Path(output)
     target, archive = where / name, where / f"{name}.tar.gz"
     check_targets([archive, target], overwrite=overwrite)
+    if target.is_dir() and not (target / _CHECKSUMS).is_file():
+        raise ProductError(f"{target} is there but is no release; choose another folder")
     classification = Classification.read(folder)
-    segmentations = {"segmap": Segmentation.read(folder)}
-    if (folder / GUIDED_FILE).exists():
-        segmentations["guided_segmap"] = Segmentation.read(folder / GUIDED_FILE)
-    catalog = Catalog.read(find_catalog(folder))
+    _, catalog, measured = find_catalog(folder)
+    segmentations = {
+        Path(name).stem: Segmentation.read(folder / name)
+        for name in (SEGMENTATION_FILE, GUIDED_FILE)
+        if (folder / name).exists()
+    }
     try:
         where.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=where, prefix=f".{name}-") as temporary:
@@ -85,16 +89,17 @@ def make_release(
             made.mkdir()
             files = _Names(made, field, version)
             contents = _write_images(files, classification, segmentations, statistic)
-            contents |= _write_catalog(files, catalog)
+            contents |= _write_catalog(files, catalog, measured)
             contents |= _write_picture(files, classification, statistic)
-            contents["SHA256SUMS"] = "checksums of all other files: sha256sum -c SHA256SUMS"
+            contents[_CHECKSUMS] = "checksums of all other files: sha256sum -c SHA256SUMS"
             readme = _readme(name, contents, classification, catalog)
             (made / "README.md").write_text(readme, encoding="utf-8")
             _write_checksums(made)
-            _pack(made, archive, overwrite=overwrite)
             if target.exists():
-                shutil.rmtree(target)
+                # Removed with the temporary folder, once the new one is in its place.
+                target.replace(Path(temporary) / "old")
             made.replace(target)
+            _pack(target, archive, overwrite=overwrite)
     except OSError as error:
         raise ProductError(
             f"cannot write the release {target}: {error.strerror or error}"
@@ -152,9 +157,10 @@ def _write_group(path: Path, planes: list[Plane]) -> None:
     write_hdus(path, hdus)
 
 
-def _write_catalog(names: _Names, catalog: Catalog) -> dict[str, str]:
+def _write_catalog(names: _Names, catalog: Catalog, measured: Segmentation) -> dict[str, str]:
+    image = names(Path(measured.file_name).stem, "fits").name
     forms = {
-        "csv": "catalogue, comma-separated",
+        "csv": f"catalogue of the sources in {image}, comma-separated",
         "mrt": "the same as a machine-readable table (AAS, CDS), with units and descriptions",
         "fits": "the same as a FITS table, with units, descriptions and UCDs",
     }
@@ -188,6 +194,9 @@ def _readme(
         f"| `{column.name}` | {column.unit or ''} | {column.description} |"
         for column in catalog.table.itercols()
     )
+    flags = "\n".join(
+        f"| {flag.value} | {flag.name} | {meaning} |" for flag, meaning in FLAG_MEANINGS.items()
+    )
     model = record.get("model", {})
     return f"""# {release}
 
@@ -216,6 +225,12 @@ classified. Method: Hausen & Robertson 2020, ApJS 248, 20 (https://doi.org/10.38
 | column | unit | |
 |---|---|---|
 {columns}
+
+The bits of `flags`:
+
+| | | |
+|---|---|---|
+{flags}
 """
 
 
@@ -225,7 +240,7 @@ def _write_checksums(folder: Path) -> None:
     for path in sorted(folder.iterdir()):
         with path.open("rb") as file:
             lines.append(f"{hashlib.file_digest(file, 'sha256').hexdigest()}  {path.name}\n")
-    (folder / "SHA256SUMS").write_text("".join(lines), encoding="utf-8")
+    (folder / _CHECKSUMS).write_text("".join(lines), encoding="utf-8")
 
 
 def _pack(folder: Path, archive: Path, *, overwrite: bool) -> None:

@@ -1,8 +1,9 @@
 """Stage 4: class maps to sources; which pixel belongs to which."""
 
 from morpheus.segmentation.flags import FLAG_MEANINGS, SourceFlag
+from morpheus.segmentation.guided import open_positions
 from morpheus.segmentation.options import DeblendingOptions, SegmentationOptions
-from morpheus.segmentation.segment import segment
+from morpheus.segmentation.segment import detection_thresholds, segment
 from morpheus.segmentation.segmentation import GUIDED_FILE, SEGMENTATION_FILE, Segmentation
 
 __all__ = [
@@ -13,5 +14,7 @@ __all__ = [
     "Segmentation",
     "SegmentationOptions",
     "SourceFlag",
+    "detection_thresholds",
+    "open_positions",
     "segment",
 ]

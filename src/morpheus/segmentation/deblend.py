@@ -83,16 +83,18 @@ def _saddles(
 ) -> tuple[list[int], list[int], list[float], list[float]]:
     """Find the saddle between each two basins that touch, the highest first."""
     pairs, levels, heights, places = [], [], [], []
-    index = np.arange(basins.size).reshape(basins.shape)
+    width = basins.shape[1]
     for dy, dx in _STEPS[: 2 * connectivity]:
         here = np.s_[: -dy or None, max(0, -dx) : -dx if dx > 0 else None]
         there = np.s_[dy:, max(0, dx) : dx if dx < 0 else None]
         touch = (basins[here] != basins[there]) & (basins[here] > 0) & (basins[there] > 0)
+        row, column = np.nonzero(touch)
+        near = row * width + column + max(0, -dx)
         one, other = image[here][touch], image[there][touch]
         pairs.append(np.sort([basins[here][touch], basins[there][touch]], axis=0))
         levels.append(np.minimum(one, other))
         heights.append(np.maximum(one, other))
-        places.append(np.where(one < other, index[here][touch], index[there][touch]))
+        places.append(np.where(one < other, near, near + dy * width + dx))
     (first, second), level = np.concatenate(pairs, axis=1), np.concatenate(levels)
     height, place = np.concatenate(heights), np.concatenate(places)
     # Where basins meet in one pixel, the height of the other decides, not the order of the pixels.
@@ -112,9 +114,11 @@ def _by_basin(
     basins: NDArray[np.int32], image: NDArray[np.floating[Any]]
 ) -> list[NDArray[np.floating[Any]]]:
     """Collect the pixels of each basin."""
-    order = np.argsort(basins, axis=None, kind="stable")
-    ends = np.cumsum(np.bincount(basins.ravel()))
-    return np.split(image.ravel()[order], ends[:-1])
+    place = np.flatnonzero(basins)
+    basin = basins.ravel()[place]
+    values = image.ravel()[place[np.argsort(basin, kind="stable")]]
+    ends = np.cumsum(np.bincount(basin, minlength=1))
+    return np.split(values, ends[:-1])
 
 
 @dataclass

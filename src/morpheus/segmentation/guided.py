@@ -1,5 +1,6 @@
 """External positions claim pixels: a source for each, with the identifier it came with."""
 
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from skimage.segmentation import watershed
 
 from morpheus.errors import OptionError
 
-__all__ = ["claim", "read_positions"]
+__all__ = ["claim", "open_positions", "read_positions"]
 
 _IDENTIFIERS = ("id", "number", "source_id", "objid", "name")
 _PIXELS = (("x", "y"), ("x_centroid", "y_centroid"))
@@ -33,10 +34,11 @@ def read_positions(positions: Any, wcs: WCS | None) -> Table:
     Parameters
     ----------
     positions : path, astropy.table.Table, SkyCoord or array of shape (n, 2)
-        A table in any format that astropy reads, with an identifier (`id`, `number`, ...; else
-        they are counted from 1) and either sky positions in ICRS (`ra` and `dec`, `RAJ2000`,
-        `ALPHA_J2000`, ...; degrees unless their unit says otherwise) or pixels (`x` and `y`,
-        0-based); sky positions are preferred if there is a WCS. Or an array of pixels (x, y).
+        A table in any format that astropy reads, with an identifier (`id`, `number`, ...; without
+        the blanks around it; else they are counted from 1) and either sky positions in ICRS
+        (`ra` and `dec`, `RAJ2000`, `ALPHA_J2000`, ...; degrees unless their unit says otherwise)
+        or pixels (`x` and `y`, 0-based); sky positions are preferred if there is a WCS. Or an
+        array of pixels (x, y).
     wcs : astropy.wcs.WCS or None
         World coordinates of the pixel grid.
 
@@ -49,8 +51,39 @@ def read_positions(positions: Any, wcs: WCS | None) -> Table:
     Raises
     ------
     OptionError
-        If the table cannot be read, lacks columns, holds no finite positions, or repeats an
-        identifier.
+        If the table cannot be read, lacks columns, holds no finite positions, repeats an
+        identifier, or has one with control characters such as a line break.
+    """
+    positions = open_positions(positions)
+    names = {name.lower(): name for name in positions.colnames}
+    x, y = _on_grid(positions, names, wcs)
+    identifier = next((names[name] for name in _IDENTIFIERS if name in names), None)
+    ids: NDArray[Any] = np.arange(1, len(x) + 1)
+    if identifier is not None:
+        ids = _identifiers(positions[identifier])
+    values, counts = np.unique(ids, return_counts=True)
+    if (counts > 1).any():
+        raise OptionError(f"the positions have the identifier {values[counts > 1][0]} twice")
+    return Table({"id": Column(ids), "x": x, "y": y})
+
+
+def open_positions(positions: Any) -> Table:
+    """Read external positions as a table.
+
+    Parameters
+    ----------
+    positions : path, astropy.table.Table, SkyCoord or array of shape (n, 2)
+        As for `read_positions`.
+
+    Returns
+    -------
+    astropy.table.Table
+        With sky positions or pixels.
+
+    Raises
+    ------
+    OptionError
+        If it cannot be read, or has neither.
     """
     if isinstance(positions, SkyCoord):
         sky = positions.icrs.reshape(-1)
@@ -67,20 +100,38 @@ def read_positions(positions: Any, wcs: WCS | None) -> Table:
                 f"positions have shape {array.shape}; give a table, a SkyCoord or (x, y) pairs"
             )
         positions = Table({"x": array[:, 0], "y": array[:, 1]})
-    names = {name.lower(): name for name in positions.colnames}
-    x, y = _on_grid(positions, names, wcs)
-    identifier = next((names[name] for name in _IDENTIFIERS if name in names), None)
-    ids = np.arange(1, len(x) + 1)
-    if identifier is not None:
-        if np.ma.is_masked(positions[identifier]) or "" in positions[identifier].tolist():
-            raise OptionError(f"some positions have no identifier in the column {identifier}")
-        ids = np.asarray(positions[identifier])
-        whole = ids.dtype.kind in "iu" and ids.max() <= np.iinfo(np.int64).max
-        ids = ids.astype(np.int64 if whole else str)
-    values, counts = np.unique(ids, return_counts=True)
-    if (counts > 1).any():
-        raise OptionError(f"the positions have the identifier {values[counts > 1][0]} twice")
-    return Table({"id": Column(ids), "x": x, "y": y})
+    names = {name.lower() for name in positions.colnames}
+    if not any(set(pair) <= names for pair in (*_SKY, *_PIXELS)):
+        raise OptionError(
+            f"the positions have the columns {', '.join(positions.colnames)}; needed are ra and"
+            " dec, or x and y in pixels"
+        )
+    return positions
+
+
+def _identifiers(column: Any) -> NDArray[Any]:
+    if np.ma.is_masked(column) or "" in column.tolist():
+        raise OptionError(f"some positions have no identifier in the column {column.name}")
+    ids = np.asarray(column)
+    if ids.dtype.kind in "iu" and ids.max() <= np.iinfo(np.int64).max:
+        return ids.astype(np.int64)
+    return _texts(ids, column.name)
+
+
+def _texts(ids: NDArray[Any], column: str) -> NDArray[np.str_]:
+    try:
+        texts = [text.strip() for text in ids.astype(str).tolist()]
+    except UnicodeError as error:
+        raise OptionError(f"the column {column} of the positions is no text: {error}") from error
+    if "" in texts:
+        raise OptionError(f"some positions have no identifier in the column {column}")
+    for text in texts:
+        if any(unicodedata.category(character) == "Cc" for character in text):
+            raise OptionError(
+                f"the identifier {text!r} of a position has a control character, which no"
+                " catalogue can hold"
+            )
+    return np.array(texts)
 
 
 def _read_table(path: Path) -> Table:
@@ -115,14 +166,16 @@ def _on_grid(
     elif pixels is not None:
         x, y = (_floats(positions[names[name]]) for name in pixels)
     else:
-        needs = "x and y in pixels" if wcs is None else "ra and dec, or x and y"
         raise OptionError(
-            f"the positions have the columns {', '.join(positions.colnames)}; needed are {needs}"
-            + (" (the image has no WCS)" if wcs is None else "")
+            f"the positions have the columns {', '.join(positions.colnames)}; needed are x and y"
+            " in pixels (the image has no WCS)"
         )
     x, y = np.atleast_1d(x), np.atleast_1d(y)
     if not (np.isfinite(x) & np.isfinite(y)).any():
-        raise OptionError("there are no positions, or none is finite")
+        raise OptionError(
+            "there are no positions, or none is finite and on this side of the sky: are right"
+            " ascension and declination swapped?"
+        )
     return x, y
 
 

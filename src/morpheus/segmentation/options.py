@@ -97,7 +97,9 @@ class SegmentationOptions:
 
 def _check_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
     if value not in choices:
-        raise OptionError(f"{name} is {value!r}; it is one of {', '.join(str(c) for c in choices)}")
+        raise OptionError(
+            f"{name} is {value!r}; it is one of {', '.join(str(c) for c in choices if c)}"
+        )
 
 
 def _check_range(name: str, value: Any, lowest: float, highest: float) -> None:

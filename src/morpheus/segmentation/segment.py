@@ -1,6 +1,8 @@
 """Class maps in, sources out."""
 
 import dataclasses
+import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +15,7 @@ from scipy import ndimage
 from morpheus.errors import GridMismatchError, ImageError, ModelError, OptionError
 from morpheus.inference import Classification, ClassMaps
 from morpheus.model.config import DetectionThresholds
+from morpheus.mosaic import MosaicWarning
 from morpheus.provenance import Stopwatch, morpheus_version, now
 from morpheus.segmentation.deblend import deblend
 from morpheus.segmentation.detect import EIGHT, probability_regions, published_regions
@@ -21,10 +24,12 @@ from morpheus.segmentation.guided import claim, read_positions
 from morpheus.segmentation.options import SegmentationOptions
 from morpheus.segmentation.segmentation import Segmentation
 
-__all__ = ["segment"]
+__all__ = ["detection_thresholds", "segment"]
 
 # Fewer pixels of sky than this say little of its level and noise.
 _ENOUGH_SKY = 100
+# And more than this do not make a median any better: its error is 1/1000 of the noise.
+_MOST_SKY = 2_000_000
 # Farther from any good pixel than this share of the smoothing there is nothing to take a mean of.
 _LEAST_WEIGHT = 1e-3
 
@@ -78,7 +83,16 @@ def segment(
     image = _checked(flux, classification)
     statistic = options.statistic or ("votes" if options.method == "published" else "mean")
     maps, valid = classification.maps(statistic), classification.n > 0
-    thresholds = _thresholds(classification, options)
+    thresholds = detection_thresholds(
+        classification.provenance.get("model", {}).get("detection", {}), options
+    )
+    if options.method == "published" and statistic == "mean":
+        warnings.warn(
+            "the published method is for votes: a mean of P(background) is hardly ever exactly 0"
+            " or 1, which it needs",
+            MosaicWarning,
+            stacklevel=2,
+        )
     found = None if positions is None else read_positions(positions, classification.wcs)
     with watch.stage("detect"):
         background = maps["background"]
@@ -143,15 +157,32 @@ def _checked(flux: Any, classification: Classification) -> NDArray[np.float32]:
     return image
 
 
-def _thresholds(
-    classification: Classification, options: SegmentationOptions
+def detection_thresholds(
+    model: Mapping[str, Any], options: SegmentationOptions
 ) -> DetectionThresholds:
-    """Take those of the model, but for what the options say."""
-    model = classification.provenance.get("model", {}).get("detection", {})
+    """Take the thresholds of the model, but for what the options say.
+
+    Parameters
+    ----------
+    model : mapping
+        Fields of `DetectionThresholds`, as the model has them.
+    options : SegmentationOptions
+        Its `seed`, `grow` and `min_area` count where they are not None.
+
+    Returns
+    -------
+    DetectionThresholds
+        The thresholds, validated.
+
+    Raises
+    ------
+    OptionError
+        If a value is out of range, or `seed` is below `grow`.
+    """
     given = {name: getattr(options, name) for name in ("seed", "grow", "min_area")}
     given = {name: value for name, value in given.items() if value is not None}
     try:
-        return DetectionThresholds(**(model | given))
+        return DetectionThresholds(**{**model, **given})
     except (ModelError, TypeError) as error:
         raise OptionError(str(error)) from error
 
@@ -164,15 +195,23 @@ def _prepared(
     sky = sky & good
     if np.count_nonzero(sky) < _ENOUGH_SKY:
         sky = good  # the clipping has to do it
-    # Double precision: the squares of fluxes in W / m2 are zero in single precision.
-    _, level, _ = sigma_clipped_stats(image[sky].astype(np.float64))
+    level, _ = _level_and_noise(image, sky)
     image = ndimage.gaussian_filter(np.where(good, image - np.float32(level), 0), smoothing)
     if not good.all():
         # The mean over the good pixels: a hole in a galaxy is no gap between two.
         weight = ndimage.gaussian_filter(good.astype(np.float32), smoothing)
         image = np.divide(image, weight, out=np.zeros_like(image), where=weight > _LEAST_WEIGHT)
-    _, _, noise = sigma_clipped_stats(image[sky].astype(np.float64))
-    return image, float(noise)
+    _, noise = _level_and_noise(image, sky)
+    return image, noise
+
+
+def _level_and_noise(image: NDArray[np.float32], sky: NDArray[np.bool_]) -> tuple[float, float]:
+    """Clipped median and standard deviation of the sky, or of an even sample of it."""
+    values = image[sky]
+    # Double precision: the squares of fluxes in W / m2 are zero in single precision.
+    values = values[:: 1 + values.size // _MOST_SKY].astype(np.float64)
+    _, level, noise = sigma_clipped_stats(values)
+    return float(level), float(noise)
 
 
 def _irregular(maps: ClassMaps) -> NDArray[np.float32]:

@@ -1,5 +1,6 @@
 """The result: a label map with its sources, and the same on disk."""
 
+import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from morpheus.errors import ImageError, ProductError
 from morpheus.mosaic.files import READ_ERRORS, FitsFiles
 from morpheus.mosaic.products import check_targets, write_hdus
-from morpheus.mosaic.report import add_stage, discard_stages
+from morpheus.mosaic.report import add_file, check_not_replaced, discard_files
 
 __all__ = ["GUIDED_FILE", "SEGMENTATION_FILE", "Segmentation"]
 
@@ -62,6 +63,11 @@ class Segmentation:
         return SEGMENTATION_FILE if self.positions is None else GUIDED_FILE
 
     @property
+    def sha256(self) -> str:
+        """Digest of the labels, by which a catalogue knows its map."""
+        return hashlib.sha256(np.ascontiguousarray(self.labels, "<i4").data).hexdigest()
+
+    @property
     def shape(self) -> tuple[int, int]:
         """Shape of the map (y, x)."""
         return self.labels.shape[0], self.labels.shape[1]
@@ -99,11 +105,11 @@ class Segmentation:
         """
         folder = Path(directory)
         path = folder / self.file_name
-        stage = "segmentation" if self.positions is None else "guided_segmentation"
+        check_not_replaced(path, "segmentation", folder)
         check_targets([path], overwrite=overwrite)
-        discard_stages(folder, stage)
+        discard_files(folder, path.name)
         write_hdus(path, self.hdus(), overwrite=overwrite)
-        add_stage(folder, stage, self.provenance, [path])
+        add_file(path, "segmentation", self.provenance)
         return path
 
     def hdus(self) -> fits.HDUList:

@@ -1,0 +1,173 @@
+"""The population of a field: counts, places, and the votes of a panel of experts."""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from morpheus.simulate.bands import Survey
+from morpheus.simulate.galaxies import Galaxy, draw_galaxy
+from morpheus.simulate.psf import psf_fwhm
+from morpheus.simulate.sources import Source
+
+__all__ = ["DENSITY", "MARGIN", "counts", "draw_population", "panel_votes"]
+
+Array = NDArray[np.float64]
+
+DENSITY = 150.0
+"""Sources per square arcminute with F160W < 26."""
+
+MARGIN = 3.0
+"""How far, in arcsec, sources lie outside the field: their light reaches into it."""
+
+_BRIGHTEST, _COUNTED = 18.0, 26.0
+# Slope of log10 of the counts per magnitude, between magnitudes: steep, then flatter.
+_KNOTS = np.array([18.0, 20.0, 23.0, 25.5, 28.0, 31.0])
+_SLOPES = np.array([0.45, 0.30, 0.22, 0.18, 0.12])
+_FIRST_STREAM = 1  # stream 0 of the seed says how many sources there are
+_N_CLASSES = 4
+_RESOLVED = 2.3  # half-light radius, in half widths of the PSF, at which half the bulge is seen
+_BLURRED = 0.65  # B/T that an unresolved galaxy seems to have
+_EVEN = 0.45  # B/T at which spheroid and disk get as many votes
+_FAINT = 23.0  # F160W magnitude from which experts disagree more and more
+
+
+def counts(magnitude: float | Array, density: float = DENSITY) -> Array:
+    """Give the number counts.
+
+    Parameters
+    ----------
+    magnitude : float or ndarray
+        F160W AB magnitude.
+    density : float, optional
+        Sources per square arcminute between 18 and 26 mag.
+
+    Returns
+    -------
+    ndarray
+        Sources per square arcminute and magnitude.
+    """
+    grid = np.linspace(_BRIGHTEST, _COUNTED, 801)
+    shape: Array = 10 ** _log_counts(np.asarray(magnitude, dtype=float))
+    return shape * density / np.trapezoid(10 ** _log_counts(grid), grid)
+
+
+def _log_counts(magnitude: Array) -> Array:
+    return np.interp(magnitude, _KNOTS, np.r_[0, np.cumsum(_SLOPES * np.diff(_KNOTS))])
+
+
+def draw_population(survey: Survey, size: int, *, seed: int, density: float) -> list[Source]:
+    """Draw the sources of a field. Each has a stream of random numbers of its own.
+
+    Parameters
+    ----------
+    survey : Survey
+        For its pixels, depth and PSF.
+    size : int
+        Side of the field, in pixels.
+    seed : int
+        Of the random numbers.
+    density : float
+        Sources per square arcminute to F160W = 26.
+
+    Returns
+    -------
+    list of Source
+        In the order of their numbers; some lie up to `MARGIN` outside the field.
+    """
+    grid = np.linspace(_BRIGHTEST, survey.faintest, 2001)
+    rate = counts(grid, density)
+    cumulative = np.r_[0, np.cumsum((rate[1:] + rate[:-1]) / 2 * np.diff(grid))]
+    margin = MARGIN / survey.pixel_scale
+    area = ((size + 2 * margin) * survey.pixel_scale / 60) ** 2
+    number = int(np.random.default_rng([seed, 0]).poisson(cumulative[-1] * area))
+    beam = psf_fwhm(survey, survey.bands[0])
+    sources = []
+    for index in range(1, number + 1):
+        rng = np.random.default_rng([seed, _FIRST_STREAM, index])
+        mag = float(np.interp(rng.uniform(0, cumulative[-1]), cumulative, grid))
+        x, y = rng.uniform(-margin - 0.5, size - 0.5 + margin, 2)
+        sources.append(_draw_source(rng, index, (float(x), float(y)), mag, beam))
+    return sources
+
+
+def _draw_source(
+    rng: np.random.Generator, index: int, place: tuple[float, float], mag: float, beam: float
+) -> Source:
+    star = float(np.clip(0.28 - 0.045 * (mag - 18), 0.015, 0.28))
+    draw = rng.uniform()
+    x, y = place
+    if draw < star + 0.005:
+        nature = "star" if draw < star else "quasar"
+        tendency = np.array([-1.0, -3.0, -3.0, 5.0])
+        votes, experts = panel_votes(rng, tendency, mag)
+        redshift = 0.0 if nature == "star" else float(rng.uniform(0.3, 4))
+        # Cool dwarfs are the most common stars of a deep field.
+        temperature = float(np.clip(2900 + rng.exponential(1200), 2900, 8000))
+        return Source(
+            index, x, y, mag, nature, votes, experts, redshift=redshift, temperature=temperature
+        )
+    galaxy = draw_galaxy(rng, mag)
+    votes, experts = panel_votes(rng, _tendency(galaxy, beam), mag)
+    return Source(
+        index,
+        x,
+        y,
+        mag,
+        "galaxy",
+        votes,
+        experts,
+        parts=galaxy.parts,
+        redshift=galaxy.redshift,
+        bulge_fraction=galaxy.bulge_fraction,
+        sersic_index=galaxy.sersic_index,
+        r_e=galaxy.r_e,
+        axis_ratio=galaxy.axis_ratio,
+        angle=galaxy.angle,
+        irregularity=galaxy.irregularity,
+    )
+
+
+def _tendency(galaxy: Galaxy, beam: float) -> Array:
+    """How much a galaxy looks like each class, whoever looks."""
+    resolved = galaxy.r_e * math.sqrt(galaxy.axis_ratio) / (beam / 2)
+    bulge, irregularity = galaxy.bulge_fraction, galaxy.irregularity
+    # What the PSF blurs looks like a spheroid, unless it is elongated.
+    seen = resolved**2 / (resolved**2 + _RESOLVED**2)
+    concentration = seen * bulge + (1 - seen) * _BLURRED
+    return np.array(
+        [
+            6 * (concentration - _EVEN),
+            6 * (_EVEN - concentration) + 1.5 * (1 - galaxy.axis_ratio) + 2 * galaxy.arms,
+            12 * (irregularity - 0.40),
+            4 * (0.6 - resolved),
+        ]
+    )
+
+
+def panel_votes(
+    rng: np.random.Generator, tendency: Array, mag: float
+) -> tuple[tuple[float, ...], int]:
+    """Let a panel vote: each expert sees every tendency a little differently.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Where the numbers are from.
+    tendency : ndarray, shape (4,)
+        How much the source looks like a spheroid, disk, irregular and point source.
+    mag : float
+        F160W AB magnitude; experts disagree more from 23 mag on.
+
+    Returns
+    -------
+    votes : tuple of float
+        Share of the votes of each class; they add up to 1.
+    n_experts : int
+        From 3 to 7.
+    """
+    n_experts = int(rng.integers(3, 8))
+    spread = 0.7 + 0.4 * max(0.0, mag - _FAINT)
+    seen = tendency + rng.normal(0, spread, (n_experts, _N_CLASSES))
+    shares = np.bincount(seen.argmax(axis=1), minlength=_N_CLASSES) / n_experts
+    return tuple(float(share) for share in shares), n_experts

@@ -1,0 +1,149 @@
+"""What fields are made of: point-spread functions, counts, colours, votes, stamps."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+pytest.importorskip("galsim")
+
+import galsim
+
+from morpheus.simulate import SURVEYS
+from morpheus.simulate.colors import color, quasar_color, star_color
+from morpheus.simulate.galaxies import draw_galaxy
+from morpheus.simulate.population import counts, draw_population, panel_votes
+from morpheus.simulate.psf import point_source_depth, psf_fwhm, psf_image, transfer
+from morpheus.simulate.render import render_source
+from morpheus.simulate.sources import Sersic, Source
+
+DEEP = SURVEYS["candels-deep"]
+STILL = np.zeros((len(DEEP.bands), 2))
+# Gaussian fits within 4 pixels to a star of the XDF.
+MEASURED_FWHM = {"F160W": 0.178, "F125W": 0.169, "F606W": 0.115, "F850LP": 0.107}
+
+
+def gaussian_fwhm(image, scale):
+    from scipy.optimize import least_squares
+
+    center = image.shape[0] // 2
+    rows, columns = np.indices(image.shape) - center
+    radius2 = rows**2 + columns**2
+    near = radius2 < 16
+
+    def residual(parameters):
+        height, sigma, level = parameters
+        return (height * np.exp(-radius2 / 2 / sigma**2) + level - image)[near]
+
+    return 2.3548 * abs(least_squares(residual, (image.max(), 1.3, 0)).x[1]) * scale
+
+
+@pytest.mark.parametrize("band", DEEP.bands, ids=lambda band: band.name)
+def test_psf_is_as_wide_as_a_real_star(band):
+    fwhm = gaussian_fwhm(psf_image(DEEP, band), DEEP.pixel_scale)
+    assert_allclose(fwhm, MEASURED_FWHM[band.name], rtol=0.04)
+    assert_allclose(psf_image(DEEP, band).sum(), 1, rtol=1e-3)
+
+
+def test_seeing_is_as_stated():
+    survey = SURVEYS["lsst"]
+    for band in survey.bands:
+        assert_allclose(psf_fwhm(survey, band), band.seeing, rtol=0.06)
+
+
+def test_depths_are_as_stated():
+    for survey in SURVEYS.values():
+        for band in survey.bands:
+            if band.depth is not None:
+                assert_allclose(point_source_depth(survey, band), band.depth, atol=1e-6)
+
+
+def test_counts():
+    grid = np.linspace(18, 26, 2001)
+    assert_allclose(np.trapezoid(counts(grid), grid), 150, rtol=1e-3)
+    size = 2000
+    sources = draw_population(DEEP, size, seed=11, density=150)
+    inside = [s for s in sources if 0 <= s.x < size and 0 <= s.y < size]
+    area = (size * DEEP.pixel_scale / 60) ** 2
+    magnitudes = np.array([source.mag for source in inside])
+    for low, high in ((20, 23), (23, 25), (25, 26), (26, 28)):
+        bins = np.linspace(low, high, 201)
+        expected = np.trapezoid(counts(bins), bins) * area
+        found = np.count_nonzero((magnitudes >= low) & (magnitudes < high))
+        assert abs(found - expected) < 4 * np.sqrt(expected)
+
+
+def test_classes_of_bright_sources_are_those_of_the_votes():
+    # Kartaltepe et al. (2015): 25% spheroids, 56% disks, 11% irregulars, 5% point sources.
+    sources = [s for s in draw_population(DEEP, 4000, seed=2, density=150) if s.mag < 24.5]
+    classes = np.array([np.argmax(source.votes) for source in sources])
+    shares = np.bincount(classes, minlength=4) / len(sources)
+    assert_allclose(shares, (0.26, 0.58, 0.11, 0.05), atol=0.06)
+
+
+def test_experts_disagree_about_faint_sources():
+    rng = np.random.default_rng(0)
+    tendency = np.array([1.0, 0.0, -1.0, -2.0])
+    agreed = [
+        np.mean([max(panel_votes(rng, tendency, m)[0]) for _ in range(300)]) for m in (22, 27)
+    ]
+    assert agreed[0] > agreed[1] + 0.1
+
+
+def test_bright_galaxies_are_larger_and_nearer():
+    rng = np.random.default_rng(1)
+    bright, faint = ([draw_galaxy(rng, mag) for _ in range(300)] for mag in (21, 26))
+    for name in ("r_e",):
+        medians = [np.median([getattr(g, name) for g in group]) for group in (bright, faint)]
+        assert medians[0] > 2 * medians[1]
+    assert np.median([g.redshift for g in bright]) < np.median([g.redshift for g in faint])
+    for galaxy in (*bright, *faint):
+        assert_allclose(sum(part.fraction for part in galaxy.parts), 1)
+
+
+def test_colors():
+    v, h = DEEP.bands[2], DEEP.bands[0]
+    assert color(h, 1.3, 0.7) == pytest.approx(0)
+    assert color(v, 0, 1) > color(v, 1, 1) > color(v, 3, 1) > 0
+    assert color(v, 2, 7) > color(v, 2, 3) + 2  # a dropout
+    assert star_color(v, 3000) > star_color(v, 6000)
+    assert abs(quasar_color(v, 1.0)) < 1
+
+
+def one_source(**options):
+    shape = Sersic(1.0, 1.0, **{"n": 1.0, "r_e": 0.3, "axis_ratio": 0.6, "angle": 0.5, **options})
+    return Source(1, 40.3, 30.7, 22.0, "galaxy", (0, 1, 0, 0), 3, parts=(shape,), redshift=0.8)
+
+
+@pytest.mark.parametrize("n", [1.0, 2.5, 4.0])
+def test_stamps_are_galsim_s(n):
+    # The same profile and PSF, convolved by GalSim.
+    source, band = one_source(n=n), DEEP.bands[0]
+    stamp = render_source(DEEP, source, STILL)
+    size = stamp.data.shape[1]
+    profile = galsim.Sersic(n, half_light_radius=0.3 * np.sqrt(0.6))
+    profile = profile.shear(q=0.6, beta=0.5 * galsim.radians)
+    psf = psf_image(DEEP, band, size, oversample=2)
+    psf = galsim.Image(psf, scale=DEEP.pixel_scale / 2)
+    psf = galsim.InterpolatedImage(psf, flux=1, use_true_center=False)
+    offset = galsim.PositionD(source.x - stamp.x - size // 2, source.y - stamp.y - size // 2)
+    image = galsim.Image(size, size, scale=DEEP.pixel_scale)
+    galsim.Convolve(profile, psf).drawImage(
+        image, method="no_pixel", offset=offset, use_true_center=False
+    )
+    flux = stamp.data[0].sum()
+    assert_allclose(stamp.data[0] / flux, image.array / image.array.sum(), atol=4e-4)
+
+
+def test_a_stamp_s_centroid_is_the_position():
+    stamp = render_source(DEEP, one_source(), STILL)
+    rows, columns = np.indices(stamp.data.shape[1:])
+    for band in stamp.data:
+        assert_allclose((band * columns).sum() / band.sum() + stamp.x, 40.3, atol=0.02)
+        assert_allclose((band * rows).sum() / band.sum() + stamp.y, 30.7, atol=0.02)
+
+
+def test_transfer_is_one_at_the_origin():
+    for band in DEEP.bands:
+        values = transfer(DEEP, band, 32)
+        assert values[0, 0] == 1
+        assert abs(values).max() <= 1 + 1e-6
