@@ -1,5 +1,5 @@
-import builtins
 import dataclasses
+import importlib.util
 
 import numpy as np
 import pytest
@@ -196,7 +196,7 @@ def test_regions_without_wcs_or_shape(field, tmp_path):
     assert read[1].width == pytest.approx(2 * 17 / np.sqrt(np.pi), rel=1e-3)
 
 
-def test_bad_names_and_files(field, tmp_path, monkeypatch):
+def test_bad_names_and_files(field, tmp_path):
     catalog = measure(*field)
     with pytest.raises(OptionError, match=r"\.txt.*\.fits, \.ecsv"):
         catalog.write(tmp_path / "c.txt")
@@ -212,16 +212,16 @@ def test_bad_names_and_files(field, tmp_path, monkeypatch):
             Catalog.read(tmp_path / f"bad.{suffix}")
     assert not list(tmp_path.glob(".*part"))
 
-    importing = builtins.__import__
 
-    def no_pyarrow(name, *args, **kwargs):
-        if name.startswith("pyarrow"):
-            raise ImportError(name)
-        return importing(name, *args, **kwargs)
-
-    monkeypatch.setattr(builtins, "__import__", no_pyarrow)
-    with pytest.raises(OptionError, match=r"morpheus-sky\[parquet\]"):
-        catalog.write(tmp_path / "c.parquet")
+@pytest.mark.parametrize("package", ["pyarrow", "pandas"])
+def test_parquet_needs_packages_that_are_not_everywhere(field, tmp_path, monkeypatch, package):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == package else find(name)
+    )
+    with pytest.raises(OptionError, match=rf"need {package}.*morpheus-sky\[parquet\]"):
+        measure(*field).write(tmp_path / "c.parquet")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_damaged_fits_file_is_found_out(field, tmp_path):

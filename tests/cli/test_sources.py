@@ -390,3 +390,33 @@ def test_inputs_that_changed_or_went(segmented, made_field, command, tmp_path):
     shutil.copy(moved / "in/F125W.fits", moved / "in/F606W.fits")
     line = failure(command("catalog", moved / "out", "-o", moved / "c.fits"))
     assert "F606W.fits has changed since it was classified" in line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--seed", "2"), "seed is 2.0; it is a number from 0 to 1"),
+        (("--seed", "0.3", "--grow", "0.6"), "seed, 0.3, is below grow, 0.6"),
+        (("--min-area", "-3"), "smallest area of a source is -3"),
+        (("--aperture", "-1"), "apertures"),
+        (("--noise-scale", "often"), "often"),
+        (("--positions", "{}/columns.csv"), "positions have the columns a, b"),
+    ],
+)
+def test_run_finds_mistakes_before_the_work(field, three_bands, command, arguments, message):
+    Table({"a": [1], "b": [2]}).write(field / "columns.csv")
+    more = [argument.format(field) for argument in arguments]
+    assert message in failure(run_everything(field, three_bands, command, *more))
+    assert not (field / "all").exists()
+
+
+def test_a_catalogue_written_from_python_is_in_the_report(segmented, command):
+    folder = segmented / "out"
+    assert command("catalog", folder, "-o", segmented / "elsewhere.fits").returncode == 0
+    catalog = morpheus.Catalog.read(segmented / "elsewhere.fits")
+    catalog.write(folder / "mine.fits")
+    entry = json.loads((folder / "report.json").read_text())["files"]["mine.fits"]
+    assert entry["made_from"] == ["segmap.fits"]
+    assert command("stamps", folder, "-o", segmented / "stamps.png").returncode == 0
+    with pytest.raises(morpheus.MorpheusError, match="product of another kind"):
+        catalog.write(folder / "segmap.fits", overwrite=True)

@@ -2,9 +2,11 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from morpheus.errors import ProductError
+from morpheus.mosaic.products import to_json
 from morpheus.mosaic.report import (
     REPORT_FILE,
     add_file,
@@ -156,3 +158,8 @@ def test_damaged_report(tmp_path, content):
             act(tmp_path)
     with pytest.raises(ProductError, match=REPORT_FILE):
         add_file(tmp_path / "c.csv", "catalog", {})
+
+
+def test_what_is_no_number_is_null_and_numpy_s_numbers_are_numbers():
+    record = {"a": float("nan"), "b": np.float32(0.5), "c": [np.int64(3), np.array([1.0, np.inf])]}
+    assert json.loads(to_json(record)) == {"a": None, "b": 0.5, "c": [3, [1.0, None]]}

@@ -1,5 +1,6 @@
 """The formats of a catalogue that astropy knows: how each is written and read."""
 
+import importlib.util
 import json
 import re
 from collections.abc import Mapping
@@ -260,15 +261,14 @@ def need_pyarrow() -> None:
     Raises
     ------
     OptionError
-        If pyarrow is not installed.
+        If pyarrow, or pandas, by which astropy reads such files back, is not installed.
     """
-    try:
-        import pyarrow as pa  # noqa: F401, PLC0415 (an extra)
-    except ImportError as error:
-        raise OptionError(
-            "Parquet files need pyarrow, which is not installed: pip install"
-            " 'morpheus-sky[parquet]' (in a checkout: '.[parquet]')"
-        ) from error
+    for package in ("pyarrow", "pandas"):
+        if importlib.util.find_spec(package) is None:
+            raise OptionError(
+                f"Parquet files need {package}, which is not installed: pip install"
+                " 'morpheus-sky[parquet]' (in a checkout: '.[parquet]')"
+            )
 
 
 def write_csv(table: Table, provenance: Mapping[str, Any], path: Path) -> None:

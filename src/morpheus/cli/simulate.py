@@ -60,6 +60,7 @@ def field(
 
         raise OptionError(
             f"simulation needs {error.name}: pip install 'morpheus-sky[simulate]'"
+            " (in a checkout: '.[simulate]')"
         ) from error
 
     options = FieldOptions(
