@@ -11,9 +11,6 @@ of the mean probabilities.
 """
 
 import argparse
-import subprocess
-import sys
-import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -74,7 +71,7 @@ def run(frames: list[Path]) -> None:
     comparisons = {name: Comparison() for name in VARIANTS}
     exact_windows = 0
     for frame in frames:
-        images = {band: frame / f"{band.lower()}_sci.fits" for band in BANDS}
+        images = {band: next(frame.glob(f"{band.lower()}_sci.fits*")) for band in BANDS}
         exact = classify(images, model="hausen2020", options=EXACT)
         exact_windows += WindowPlan(*exact.shape, recipe).n_windows()
         for name, options in VARIANTS.items():
@@ -97,11 +94,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("frames", nargs="*", type=Path, help="folders with <band>_sci.fits")
     frames = parser.parse_args().frames
-    with tempfile.TemporaryDirectory() as temporary:
-        if not frames:
-            frames = [Path(temporary) / "field"]
-            subprocess.run([sys.executable, ROOT / "demo/make_field.py", frames[0]], check=True)
-        run(frames)
+    run(frames or [ROOT / "demo/field"])
 
 
 if __name__ == "__main__":

@@ -105,16 +105,9 @@ def stage_times(model: Model) -> dict[str, float]:
 
 def make_mosaic(folder: Path, size: int) -> list[Path]:
     """Repeat the demo's field until it fills an image of `size` pixels."""
-    field = folder / "field"
-    if not field.exists():
-        subprocess.run(
-            [sys.executable, ROOT / "demo/make_field.py", field],
-            check=True,
-            stdout=subprocess.DEVNULL,
-        )
     paths = []
     for band in BANDS:
-        image, header = fits.getdata(field / f"{band}_sci.fits", header=True)
+        image, header = fits.getdata(ROOT / f"demo/field/{band}_sci.fits.fz", header=True)
         paths.append(folder / f"{band}_{size}.fits")
         pad = [(0, max(0, size - n)) for n in image.shape]
         mosaic = np.pad(np.nan_to_num(image), pad, mode="wrap")[:size, :size]

@@ -25,9 +25,7 @@ import numpy as np
 from astropy.io import fits
 
 from morpheus import Classification
-
-ROOT = Path(__file__).parents[1]
-BANDS = ("f160w", "f125w", "f606w", "f850lp")
+from morpheus.simulate import FieldOptions, image_header, simulate_field
 
 ORIGINAL = """
 import sys, time
@@ -55,15 +53,12 @@ def main() -> None:
     size = arguments.size
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        subprocess.run([sys.executable, ROOT / "demo/make_field.py", folder / "field"], check=True)
-        paths, images = [], []
-        for band in BANDS:
-            image, header = fits.getdata(folder / f"field/{band}_sci.fits", header=True)
-            images.append(image[:size, :size].astype(np.float32))
-            paths.append(folder / f"{band}.fits")
-            fits.writeto(paths[-1], images[-1], header)
-        if not np.isfinite(images).all():
-            raise SystemExit("the original does not know NaN; choose a smaller --size")
+        # Without defects: the original does not know NaN.
+        field = simulate_field(FieldOptions(size=size, seed=5, density=400, defects=False))
+        images, paths = field.images, []
+        for band, image in zip(field.survey.bands, images, strict=True):
+            paths.append(folder / f"{band.name}.fits")
+            fits.writeto(paths[-1], image, image_header(field, band))
         np.save(folder / "in.npy", images)
         command = [arguments.python, "-c", ORIGINAL, folder / "in.npy", folder / "original.npz"]
         done = subprocess.run(

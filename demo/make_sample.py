@@ -1,41 +1,31 @@
 """Make the sample field that `morpheus.data.get_sample` gives.
 
-`python demo/make_sample.py` writes `src/morpheus/data/sample.fits.fz`: a part of the sky as
-`make_field.py` simulates it, but observed everywhere, four bands in one file. The seed is one for
-which the published network finds every one of the seven sources and gives it its true class (36 of
-the first 40 seeds are), so the sample shows what the classes look like, and not how often the
-network is right.
+`python demo/make_sample.py` writes `src/morpheus/data/sample.fits.fz`: a small, crowded piece of
+sky as `morpheus simulate field` makes it, but without defects, four bands in one file. The seed is
+the first one whose sources brighter than 24 mag are of all classes and are all given their true
+class by the published network; so the sample shows what the classes look like, and not how often
+the network is right.
 """
 
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 from astropy.io import fits
 
-from make_field import BANDS, draw_sources, make_header, make_wcs, observe, place, render
+from morpheus.mosaic.products import Plane, compressed
+from morpheus.simulate import FieldOptions, image_header, simulate_field
 
-SIZE, SEED = 150, 13
+OPTIONS = FieldOptions(size=150, seed=103, density=400, defects=False)
 SAMPLE = Path(__file__).parents[1] / "src/morpheus/data/sample.fits.fz"
 
 
 def make_sample(path: Path) -> None:
     """Write the sample; one that is there is replaced."""
-    rng = np.random.default_rng(SEED)
-    wcs, observed = make_wcs(SIZE), np.ones((SIZE, SIZE), bool)
-    sources = place(rng, draw_sources(rng, SIZE), observed)
+    field = simulate_field(OPTIONS)
     hdus = fits.HDUList([fits.PrimaryHDU()])
-    for band in BANDS:
-        image, _ = observe(rng, band, render(band, sources, SIZE), observed)
-        header = make_header(band, wcs, SEED)
-        header["BUNIT"] = "ELECTRONS/S"
-        header["HISTORY"] = f"Size {SIZE} pixels, no gaps: see demo/make_sample.py."
-        hdus.append(
-            fits.CompImageHDU(
-                image, header, name=band.name, compression_type="GZIP_2", quantize_level=0
-            )
-        )
+    for band, image in zip(field.survey.bands, field.images, strict=True):
+        hdus.append(compressed(Plane(band.name, image, image_header(field, band))))
     hdus.writeto(path, overwrite=True, checksum=True)
 
 

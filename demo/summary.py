@@ -1,8 +1,7 @@
-"""Say what the demo made, compare it with the truth, and draw it.
+"""Say what the demo found, compare it with the truth, and draw it.
 
-`python demo/summary.py DEMO_DIR` reads the simulated field in `DEMO_DIR/field`, made by
-`make_field.py`, and the products of `morpheus run` in `DEMO_DIR/out`, and writes
-`DEMO_DIR/demo.png`.
+`python demo/summary.py FIELD OUT PICTURE` reads the simulated field (`demo/field`, whose truth is
+known) and the products of `morpheus run` in OUT, and writes PICTURE.
 """
 
 import argparse
@@ -12,7 +11,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from astropy.io import fits
 from astropy.table import Table
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
@@ -21,38 +19,40 @@ from rich.table import Table as RichTable
 
 import morpheus
 from morpheus.classes import BACKGROUND, CLASSES
+from morpheus.evaluate import KnownImage, SourceOutcome, match, measure_detections
+from morpheus.pipeline import MATCH_RADIUS, read_field
 from morpheus.visual import colorize, lupton_rgb, write_picture
 from morpheus.visual.style import CHART_COLORS, new_figure, style
 
 SOURCE_CLASSES = tuple(c for c in CLASSES if c is not CLASSES[BACKGROUND])
-CHANNELS = ("f160w", "f850lp", "f606w")
-FAINT_LIMIT = 24.0  # F160W AB
-MISSED, MERGED = "missed", "merged"
+CHANNELS = ("F160W", "F850LP", "F606W")
+BRIGHT = 24.5  # F160W AB: to here experts classified
 
 
-def compare(labels: np.ndarray, catalog: Table, truth: Table) -> Counter[tuple[str, str]]:
-    """Count the sources brighter than the limit by (true class, class in the catalogue).
+def compare(image: KnownImage, labels: np.ndarray, catalog: Table) -> Counter[tuple[str, str]]:
+    """Count the bright sources by (class of most votes, class in the catalogue).
 
-    A source is missed if its position has no label, and merged if a brighter one has the label.
+    In place of a class there is what became of a source that has no label of its own.
     """
+    found = match(image.truth, measure_detections(labels, image.reference), MATCH_RADIUS)
     counts: Counter[tuple[str, str]] = Counter()
-    taken: set[int] = set()
-    for source in truth:  # brightest first
-        label = int(labels[round(source["y"]), round(source["x"])])
-        found = str(catalog["class"][label - 1]) if label else MISSED
-        if label in taken:
-            found = MERGED
-        taken.add(label or -1)
-        if source["mag_f160w"] < FAINT_LIMIT:
-            counts[str(source["class"]), found] += 1
+    for row, outcome, label in zip(
+        image.truth.sources, found.source_outcomes, found.labels, strict=True
+    ):
+        if row["mag"] >= BRIGHT or outcome == SourceOutcome.OUTSIDE:
+            continue
+        true = SOURCE_CLASSES[int(np.argmax(row["votes"]))].name
+        detected = outcome == SourceOutcome.DETECTED
+        counts[true, str(catalog["class"][label - 1]) if detected else str(outcome)] += 1
     return counts
 
 
 def comparison_table(counts: Counter[tuple[str, str]]) -> RichTable:
     """Lay the counts out: a row for a true class, a column for a found one."""
-    outcomes = [*(c.name for c in SOURCE_CLASSES), MISSED, MERGED]
-    table = RichTable(title=f"Simulated sources brighter than F160W = {FAINT_LIMIT:g} (AB)")
-    table.add_column("put in \\ found")
+    lost = (SourceOutcome.MISSED, SourceOutcome.BLENDED)
+    outcomes = [*(c.name for c in SOURCE_CLASSES), *map(str, lost)]
+    table = RichTable(title=f"Simulated sources brighter than F160W = {BRIGHT:g} (AB)")
+    table.add_column("true \\ found")
     for outcome in outcomes:
         table.add_column(outcome, justify="right")
     for c in SOURCE_CLASSES:
@@ -62,39 +62,34 @@ def comparison_table(counts: Counter[tuple[str, str]]) -> RichTable:
     return table
 
 
-def report(console: Console, demo: Path, catalog: Table, counts: Counter[tuple[str, str]]) -> None:
+def report(console: Console, out: Path, catalog: Table, counts: Counter[tuple[str, str]]) -> None:
     """Print what was found and where the products are."""
+    names = {c.name for c in SOURCE_CLASSES}
     total = counts.total()
-    lost = sum(n for (_, found), n in counts.items() if found in {MISSED, MERGED})
-    right = sum(n for (true, found), n in counts.items() if true == found)
+    found = sum(n for (_, one), n in counts.items() if one in names)
+    right = sum(n for (true, one), n in counts.items() if true == one)
     console.print()
     console.print(comparison_table(counts))
     console.print(
-        f"{total - lost} of {total} sources have a label of their own, {right} the class that was"
-        f" put in; {len(catalog)} sources in the catalogue."
-    )
-    console.print(
-        "They are textbook cases of their classes; real galaxies are harder.", style="dim"
+        f"{found} of {total} true sources were found, {right} of them given their true class: that"
+        f" of most (simulated) experts' votes. {len(catalog)} sources in the catalogue, to the"
+        " faintest."
     )
     console.print()
-    for path, text in (
-        (demo / "demo.png", "the field, its classes and its sources: look at this first"),
-        (demo / "out/stamps.png", "some sources, with their probabilities"),
-        (demo / "out/catalog.fits", "positions, fluxes, shapes, classes and flags of the sources"),
-        (demo / "out/segmap.fits", "which pixel belongs to which"),
-        (demo / "out", "maps of the classes; rgb.png, classes.png; report.json, what ran"),
-        (demo / "field", "the simulated images, and truth.ecsv"),
+    for name, text in (
+        ("demo.png", "the field, its classes and its sources: look at this first"),
+        ("out/stamps.png", "some sources, with their probabilities"),
+        ("out/catalog.fits", "positions, fluxes, shapes, classes and flags of the sources"),
+        ("out/segmap.fits", "which pixel belongs to which"),
+        ("out", "maps of the classes; rgb.png, classes.png; report.json, what ran"),
     ):
-        console.print(f"  [cyan]{path}[/]  {text}", soft_wrap=True, highlight=False)
+        console.print(f"  [cyan]{out.parent / name}[/]  {text}", soft_wrap=True, highlight=False)
 
 
-def draw(demo: Path, found: morpheus.Segmentation, catalog: Table) -> Figure:
+def draw(image: KnownImage, out: Path, found: morpheus.Segmentation, catalog: Table) -> Figure:
     """Put the field, its classes and its sources side by side over a legend."""
-    classification = morpheus.Classification.read(demo / "out")
-    sky = lupton_rgb(
-        *(fits.getdata(demo / f"field/{band}_sci.fits") for band in CHANNELS),
-        mask=classification.mask,
-    )
+    classification = morpheus.Classification.read(out)
+    sky = lupton_rgb(*(image.bands[band] for band in CHANNELS), mask=classification.mask)
     colors = colorize(classification, unclassified="grey")
     with style():
         figure = new_figure(15, 5.5, 100)
@@ -117,16 +112,18 @@ def draw(demo: Path, found: morpheus.Segmentation, catalog: Table) -> Figure:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Read the command line; summarise."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
-    parser.add_argument("demo_dir", type=Path, help="holds field/ and out/")
-    demo = parser.parse_args(arguments).demo_dir
+    parser.add_argument("field", type=Path, help="the simulated field")
+    parser.add_argument("out", type=Path, help="products of morpheus run")
+    parser.add_argument("picture", type=Path, help="what to write")
+    paths = parser.parse_args(arguments)
     try:
-        truth = Table.read(demo / "field/truth.ecsv")
-        found = morpheus.Segmentation.read(demo / "out")
-        catalog = morpheus.Catalog.read(demo / "out/catalog.fits").table
+        image = read_field(paths.field)
+        found = morpheus.Segmentation.read(paths.out)
+        catalog = morpheus.Catalog.read(paths.out / "catalog.fits").table
     except (FileNotFoundError, morpheus.MorpheusError) as error:
         sys.exit(f"{error}. `make demo` makes it.")
-    write_picture(demo / "demo.png", draw(demo, found, catalog), overwrite=True)
-    report(Console(), demo, catalog, compare(found.labels, catalog, truth))
+    write_picture(paths.picture, draw(image, paths.out, found, catalog), overwrite=True)
+    report(Console(), paths.out, catalog, compare(image, found.labels, catalog))
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ def test_sample_as_files(tmp_path):
         assert header["FILTER"] == filter_
         assert WCS(header).has_celestial
         assert "Simulated: not an observation" in str(header["HISTORY"])
-        assert "seed 13" in str(header["HISTORY"])
+        assert header["SEED"] == 103
     (tmp_path / "out/h.fits").unlink()
     with pytest.raises(ProductError, match=r"j\.fits exists"):
         example.get_sample(tmp_path / "out")
@@ -45,6 +45,7 @@ def test_sample_as_files(tmp_path):
 
 
 def test_it_is_small_and_as_its_script_makes_it(tmp_path):
+    pytest.importorskip("galsim")
     ours = ROOT / "src/morpheus/data/sample.fits.fz"
     assert ours.stat().st_size <= 600_000
     script = [sys.executable, str(ROOT / "demo/make_sample.py"), str(tmp_path / "sample.fits.fz")]
@@ -64,7 +65,7 @@ def test_the_documentation_s_example(models, hausen2020, tmp_path, monkeypatch):
     exec(text.split("```python\n")[1].split("```")[0], names)
     morphology = [source["morphology"] for source in names["catalog"]]
     assert {CLASS_NAMES[np.argmax(row)] for row in morphology} == set(CLASS_NAMES[:4])
-    assert len(morphology) == 7
+    assert len(morphology) == 11
     assert (tmp_path / "catalog.csv").exists()
     assert (tmp_path / "colorized.png").exists()
     assert Classifier.__name__ in names

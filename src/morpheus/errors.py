@@ -5,12 +5,14 @@ one line on standard error and exit code 2; a library user catches `MorpheusErro
 """
 
 __all__ = [
+    "DatasetError",
     "GridMismatchError",
     "ImageError",
     "ModelError",
     "MorpheusError",
     "OptionError",
     "ProductError",
+    "missing_package",
 ]
 
 
@@ -36,3 +38,30 @@ class OptionError(MorpheusError):
 
 class ProductError(MorpheusError):
     """A product cannot be written, or cannot be read back."""
+
+
+class DatasetError(ProductError):
+    """A dataset is none, is incomplete, or is not what was written."""
+
+
+def missing_package(error: ModuleNotFoundError, what: str, extra: str) -> OptionError:
+    """Say which optional package is missing, and how to get it.
+
+    Parameters
+    ----------
+    error : ModuleNotFoundError
+        What the import raised.
+    what : str
+        What needs the package.
+    extra : str
+        Extra of the distribution that brings it.
+
+    Returns
+    -------
+    OptionError
+        To be raised.
+    """
+    return OptionError(
+        f"{what} needs {error.name}: pip install 'morpheus-sky[{extra}]'"
+        f" (in a checkout: '.[{extra}]')"
+    )

@@ -17,6 +17,7 @@ pytest.importorskip("galsim")
 from morpheus.classes import BACKGROUND, CLASS_NAMES
 from morpheus.errors import OptionError, ProductError
 from morpheus.mosaic import read_mosaic
+from morpheus.pipeline.known import read_field
 from morpheus.simulate import SURVEYS, FieldOptions, field_files, make_field, simulate_field
 from morpheus.simulate.noise import correlation_factor
 from morpheus.simulate.psf import sky_sigma
@@ -161,7 +162,22 @@ def test_files_are_a_survey_s(tmp_path):
         assert all(hdu.verify_checksum() == 1 for hdu in maps)
 
 
-@pytest.mark.parametrize("survey", ["nircam", "euclid-vis", "lsst"])
+def test_compressed_files_hold_the_same(tmp_path):
+    options = FieldOptions(size=64, seed=5)
+    made = make_field(tmp_path, options, compress=True, noiseless=False)
+    paths = field_files(tmp_path, options.survey, compress=True)
+    assert sorted(paths) == sorted(tmp_path.iterdir())
+    again = read_field(tmp_path)
+    for image, band in zip(made.images, again.bands.values(), strict=True):
+        assert_array_equal(band, image)
+    assert_array_equal(again.truth.owner, made.truth.owner)
+    with fits.open(tmp_path / "truth_maps.fits.fz", checksum=True) as maps:
+        assert len(maps) == 1 + len(CLASS_NAMES) + 1
+    with pytest.raises(ProductError, match="overwrite"):
+        make_field(tmp_path, options, compress=True)
+
+
+@pytest.mark.parametrize("survey", ["nircam", "euclid-vis", "roman", "lsst"])
 def test_other_surveys(survey, tmp_path):
     made = make_field(tmp_path, FieldOptions(survey=survey, size=96, seed=1))
     assert np.isfinite(made.noiseless).all()

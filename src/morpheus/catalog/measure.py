@@ -1,7 +1,6 @@
 """A segmentation, a classification and images in, a catalogue out."""
 
 import dataclasses
-import math
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +8,6 @@ from typing import Any
 import numpy as np
 from astropy.table import Column as TableColumn
 from astropy.wcs import WCS
-from astropy.wcs.utils import proj_plane_pixel_area
 from numpy.typing import NDArray
 from photutils.segmentation import SegmentationImage
 from scipy import ndimage
@@ -26,6 +24,7 @@ from morpheus.catalog.sky import position_angles, sky_positions
 from morpheus.errors import GridMismatchError, OptionError, ProductError
 from morpheus.inference import Classification
 from morpheus.mosaic import MosaicWarning
+from morpheus.mosaic.scale import pixel_scale
 from morpheus.provenance import now, software
 from morpheus.segmentation.flags import SourceFlag
 from morpheus.segmentation.segmentation import Segmentation
@@ -98,7 +97,7 @@ def measure(
         )
     _check_labels(segmentation)
     wcs = _wcs(segmentation, images)
-    scale = None if wcs is None else 3600 * math.sqrt(proj_plane_pixel_area(wcs))
+    scale = pixel_scale(wcs)
     columns = catalog_columns(
         bands,
         units=[image.unit for image in images],

@@ -1,6 +1,17 @@
 """The command line: a file a command. Nothing heavy is imported before a command needs it."""
 
-from morpheus.cli import catalog, classify, models, pictures, release, run, segment, simulate
+from morpheus.cli import (
+    catalog,
+    classify,
+    evaluate,
+    inject,
+    models,
+    pictures,
+    release,
+    run,
+    segment,
+    simulate,
+)
 from morpheus.cli.app import app, main
 
 app.command("run")(run.run)
@@ -11,6 +22,8 @@ app.command("colorize")(pictures.colorize)
 app.command("rgb")(pictures.rgb)
 app.command("stamps")(pictures.stamps)
 app.command("release")(release.release)
+app.command("evaluate")(evaluate.evaluate)
+app.command("inject")(inject.inject)
 app.add_typer(simulate.app, name="simulate")
 app.add_typer(models.app, name="models")
 

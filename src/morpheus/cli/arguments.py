@@ -21,6 +21,7 @@ __all__ = [
     "SkyRegion",
     "WeightFiles",
     "by_band",
+    "images_given",
     "numbers_by_band",
     "one_of",
 ]
@@ -123,6 +124,33 @@ Overwrite = Annotated[
 Quiet = Annotated[
     bool, typer.Option("-q", "--quiet", help="Say nothing but errors.", rich_help_panel=OUTPUT)
 ]
+
+
+def images_given(images: list[str] | None, more: list[str] | None) -> list[str] | None:
+    """Put together the images after --images, of which the shell takes the first for its value.
+
+    Parameters
+    ----------
+    images : list of str or None
+        Values of --images.
+    more : list of str or None
+        Arguments that follow.
+
+    Returns
+    -------
+    list of str or None
+        In their order; None if there are none.
+
+    Raises
+    ------
+    OptionError
+        If it is not clear what belongs to --images.
+    """
+    if images and len(images) > 1 and more:
+        raise OptionError("--images is given once, before all images, or once for each")
+    if more and not images:
+        raise OptionError(f"{more[0]}: images come after --images, or with --band NAME=FILE")
+    return [*(images or []), *(more or [])] or None
 
 
 def by_band(option: str, values: list[str] | None) -> dict[str, str] | None:

@@ -15,11 +15,11 @@ from morpheus.cli.arguments import (
     RmsFiles,
     WeightFiles,
     by_band,
+    images_given,
     numbers_by_band,
     one_of,
 )
 from morpheus.cli.terminal import count, warnings_as_lines
-from morpheus.errors import OptionError
 
 if TYPE_CHECKING:
     from morpheus.catalog import Catalog, CatalogOptions
@@ -166,11 +166,7 @@ def catalog(
     from morpheus.pipeline import ImageFiles, read_images
     from morpheus.segmentation import Segmentation
 
-    if images and len(images) > 1 and more:
-        raise OptionError("--images is given once, before all images, or once for each")
-    given = (images or []) + (more or [])
-    if more and not images:
-        raise OptionError(f"{more[0]}: images come after --images, or with --band NAME=FILE")
+    given = images_given(images, more)
     named = by_band("--band", band)
     files = ImageFiles(
         one_of(given, named) if given or named else None,

@@ -3,11 +3,14 @@
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import typer
 
-__all__ = ["count", "progress_bar", "warnings_as_lines"]
+__all__ = ["count", "progress_bar", "stage_bar", "warnings_as_lines"]
+
+_FAST = 10  # things per second, of which no fractions are shown
 
 
 def count(number: int, noun: str) -> str:
@@ -55,18 +58,46 @@ def warnings_as_lines(*, quiet: bool) -> Iterator[None]:
 
 
 @contextmanager
-def progress_bar(*, quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
+def progress_bar(
+    *, quiet: bool, work: str = "classifying", noun: str = "windows"
+) -> Iterator[Callable[[int, int], None] | None]:
     """Show a bar with rate and time left on a terminal, and nothing elsewhere.
 
     Parameters
     ----------
     quiet : bool
         Whether to show nothing.
+    work : str, optional
+        What is done.
+    noun : str, optional
+        Of what there are so many.
 
     Yields
     ------
     callable or None
-        Takes the number of windows done and their total number.
+        Takes the number of things done and their total number.
+    """
+    with stage_bar(quiet=quiet, noun=noun) as show:
+        yield None if show is None else partial(show, work)
+
+
+@contextmanager
+def stage_bar(
+    *, quiet: bool, noun: str = "windows"
+) -> Iterator[Callable[[str, int, int], None] | None]:
+    """Show a bar for what is done now, on a terminal, and nothing elsewhere.
+
+    Parameters
+    ----------
+    quiet : bool
+        Whether to show nothing.
+    noun : str, optional
+        Of what there are so many.
+
+    Yields
+    ------
+    callable or None
+        Takes what is done, how much of it is done, and how much there is to do.
     """
     from rich.console import Console
     from rich.progress import (
@@ -81,7 +112,7 @@ def progress_bar(*, quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
 
     class Rate(ProgressColumn):
         def render(self, task: Task) -> Text:
-            return Text("" if not task.speed else f"{task.speed:,.0f} windows/s")
+            return Text("" if not task.speed else f"{task.speed:,.0f} {noun}/s")
 
     console = Console(stderr=True)
     if quiet or not console.is_terminal:
@@ -95,9 +126,13 @@ def progress_bar(*, quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console) as bar:
-        task = bar.add_task("reading", total=None)
+        task, shown = bar.add_task("reading", total=None), ""
 
-        def update(done: int, total: int) -> None:
-            bar.update(task, description="classifying", completed=done, total=total)
+        def update(title: str, done: int, total: int) -> None:
+            nonlocal shown
+            if shown and title != shown:  # another stage has its own rate
+                bar.reset(task)
+            shown = title
+            bar.update(task, description=title, completed=done, total=total)
 
         yield update

@@ -1,7 +1,6 @@
 """The result: class maps with their statistics, and the same on disk."""
 
 import itertools
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +9,6 @@ from typing import Any
 import numpy as np
 from astropy.io import fits
 from astropy.wcs import WCS
-from astropy.wcs.utils import proj_plane_pixel_area
 from numpy.typing import NDArray
 
 from morpheus.errors import OptionError, ProductError
@@ -23,6 +21,7 @@ from morpheus.mosaic.products import (
     write_planes,
 )
 from morpheus.mosaic.report import REPORT_FILE, discard_files, read_report
+from morpheus.mosaic.scale import pixel_scale
 
 __all__ = ["PROBABILITIES", "STATISTICS", "ClassMaps", "Classification"]
 
@@ -117,9 +116,7 @@ class Classification:
     @property
     def pixel_scale(self) -> float | None:
         """Side of a pixel in arcsec; None without a WCS."""
-        if self.wcs is None:
-            return None
-        return 3600.0 * math.sqrt(proj_plane_pixel_area(self.wcs))
+        return pixel_scale(self.wcs)
 
     def __getitem__(self, name: str) -> NDArray[np.float32]:
         return self.mean[name]

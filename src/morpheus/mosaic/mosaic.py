@@ -1,15 +1,14 @@
 """What reading gives: the bands of one field on one pixel grid."""
 
-import math
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import numpy as np
 from astropy.wcs import WCS
-from astropy.wcs.utils import proj_plane_pixel_area
 from numpy.typing import NDArray
 
 from morpheus.mosaic.calibration import Calibration
+from morpheus.mosaic.scale import pixel_scale
 
 __all__ = ["InputRecord", "Kind", "Mosaic", "MosaicWarning"]
 
@@ -102,6 +101,4 @@ class Mosaic:
     @property
     def pixel_scale(self) -> float | None:
         """Side of a pixel in arcsec: the root of its area at the reference point of the WCS."""
-        if self.wcs is None:
-            return None
-        return 3600.0 * math.sqrt(proj_plane_pixel_area(self.wcs))
+        return pixel_scale(self.wcs)

@@ -20,6 +20,7 @@ from morpheus.mosaic.files import READ_ERRORS, FitsFiles
 __all__ = [
     "Plane",
     "check_targets",
+    "compressed",
     "read_planes",
     "remove",
     "replacing",
@@ -104,16 +105,7 @@ def write_planes(
     hdus = fits.HDUList()
     if compress:
         hdus.append(fits.PrimaryHDU())
-        for plane in planes:
-            hdus.append(
-                fits.CompImageHDU(
-                    plane.data,
-                    plane.header,
-                    name=plane.name,
-                    compression_type="GZIP_2",
-                    quantize_level=0,  # 0: floating-point pixels are kept bit by bit
-                )
-            )
+        hdus.extend(compressed(plane) for plane in planes)
     elif len(planes) == 1:
         hdus.append(fits.PrimaryHDU(planes[0].data, planes[0].header))
         hdus[0].name = planes[0].name
@@ -122,6 +114,28 @@ def write_planes(
         for plane in planes:
             hdus.append(fits.ImageHDU(plane.data, plane.header, name=plane.name))
     write_hdus(path, hdus, overwrite=overwrite)
+
+
+def compressed(plane: Plane) -> fits.CompImageHDU:
+    """Tile-compress an image without loss (GZIP_2).
+
+    Parameters
+    ----------
+    plane : Plane
+        The image.
+
+    Returns
+    -------
+    astropy.io.fits.CompImageHDU
+        To be written.
+    """
+    return fits.CompImageHDU(
+        plane.data,
+        plane.header,
+        name=plane.name,
+        compression_type="GZIP_2",
+        quantize_level=0,  # 0: floating-point pixels are kept bit by bit
+    )
 
 
 def write_hdus(path: Path, hdus: fits.HDUList, *, overwrite: bool = False) -> None:

@@ -44,7 +44,8 @@ class Band:
     pivot : float
         Pivot wavelength, in Angstrom.
     throughput : str or tuple of float
-        File of GalSim's bandpass, or the edges of a top hat in nm.
+        File of GalSim's bandpass, 'roman:' and the name of a bandpass of `galsim.roman`, or the
+        edges of a top hat in nm.
     zero_point : float
         AB magnitude of one image unit.
     gain : float
@@ -63,12 +64,19 @@ class Band:
         Correlation of the noise of a pixel with that of the next along an axis; below 0.7.
     strut_angle : float, optional
         Of the spikes, in degrees.
+    obscuration, strut_width : float or None, optional
+        As of a `Telescope`, where stops inside the camera hide more; None: the telescope's.
     halo : float, optional
-        Fraction of the light that the detector scatters (a Gaussian of sigma 0.4 arcsec).
+        Fraction of the light in wings that fall as the third power of the radius: light that
+        mirrors and detectors scatter.
+    halo_radius : float, optional
+        In arcsec: half of the halo lies within 1.7 times it.
     seeing : float, optional
         FWHM of the atmosphere, in arcsec; 0 in space.
     saturation : float, optional
         Level at which a pixel is full, in image units.
+    psf_file : str or None, optional
+        FITS image of the PSF with the pixel, at the pixel scale of the images; None: the model.
     """
 
     name: str
@@ -84,9 +92,13 @@ class Band:
     depth: float | None = None
     correlation: float = 0.0
     strut_angle: float = 45.0
+    obscuration: float | None = None
+    strut_width: float | None = None
     halo: float = 0.0
+    halo_radius: float = 0.3
     seeing: float = 0.0
     saturation: float = math.inf
+    psf_file: str | None = None
 
     @property
     def photflam(self) -> float:

@@ -4,6 +4,7 @@ from functools import cache
 from pathlib import Path
 
 import galsim
+import galsim.roman
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,6 +19,7 @@ COUNTS_BANDPASS = "WFC3_ir_F160W.dat"
 
 # Coleman, Wu & Weedman (1980), extended: from ellipticals to irregulars.
 _TEMPLATES = tuple(f"CWW_{kind}_ext.sed" for kind in ("E", "Sbc", "Scd", "Im"))
+_ROMAN = "roman:"
 _REDSHIFTS = np.linspace(0, 8, 161)
 _TEMPERATURES = np.linspace(2800, 8000, 53)  # K
 _LYMAN_ALPHA, _LYMAN_LIMIT = 121.567, 91.18  # nm
@@ -33,8 +35,8 @@ def color(band: Band, kind: float, redshift: float) -> float:
     band : Band
         The band.
     kind : float
-        Spectral type from 0 (elliptical) to 3 (irregular) and, extrapolated, 4: a starburst.
-        Between templates, magnitudes are interpolated.
+        Spectral type from 0 (elliptical) to 3 (irregular) and 4: young stars alone. Between
+        templates, magnitudes are interpolated.
     redshift : float
         From 0 to 8.
 
@@ -90,11 +92,17 @@ def quasar_color(band: Band, redshift: float) -> float:
 def _bandpass(throughput: str | tuple[float, float]) -> tuple[Array, Array]:
     """Wavelengths in nm, and the throughput on them."""
     if isinstance(throughput, str):
-        path = Path(galsim.meta_data.share_dir) / "bandpasses" / throughput
-        found = galsim.Bandpass(str(path), wave_type="nm")
+        found = _find_bandpass(throughput)
         wave = np.linspace(found.blue_limit, found.red_limit, 600)
         return wave, np.asarray(found(wave))
     return np.linspace(*throughput, 200), np.ones(200)
+
+
+def _find_bandpass(name: str) -> galsim.Bandpass:
+    if name.startswith(_ROMAN):
+        return galsim.roman.getBandpasses()[name.removeprefix(_ROMAN)]
+    path = Path(galsim.meta_data.share_dir) / "bandpasses" / name
+    return galsim.Bandpass(str(path), wave_type="nm")
 
 
 def _magnitude(wave: Array, f_lambda: Array, throughput: Array) -> float:
@@ -125,8 +133,11 @@ def _galaxies(throughput: str | tuple[float, float]) -> Array:
             red = rest > grid[-1]
             flux[red] = light[-1] * (rest[red] / grid[-1]) ** _RED_SLOPE
             table[row, column] = _magnitude(wave, flux * _transmission(rest, z), response)
-    # Faint galaxies are bluer than the bluest of the templates, all of which are near.
-    table[-1] = 2 * table[-2] - table[-3]
+    # Faint galaxies are bluer than the bluest of the templates, all of which are near: young
+    # stars without dust have f_nu of one level.
+    for column, z in enumerate(_REDSHIFTS):
+        young = wave**-2.0 * _transmission(wave / (1 + z), z)
+        table[-1, column] = _magnitude(wave, young, response)
     return table
 
 

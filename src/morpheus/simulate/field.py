@@ -1,6 +1,7 @@
 """A field: a survey's images of a sky that is known."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,16 +10,16 @@ from astropy.wcs import WCS
 from numpy.typing import NDArray
 
 from morpheus.errors import OptionError
-from morpheus.simulate.bands import Band, Survey
+from morpheus.simulate.bands import Survey
 from morpheus.simulate.defects import Defects, band_shifts, draw_defects
-from morpheus.simulate.noise import correlated_noise, correlation_factor
+from morpheus.simulate.imaging import SceneImages, image_scene
 from morpheus.simulate.population import DENSITY, draw_population
 from morpheus.simulate.psf import sky_sigma
 from morpheus.simulate.render import render
 from morpheus.simulate.surveys import find_survey
 from morpheus.simulate.truth import Scene, TruthMaps, truth_table
 
-__all__ = ["FieldOptions", "SimulatedField", "simulate_field"]
+__all__ = ["FieldOptions", "SimulatedField", "draw_shifts", "image_field", "simulate_field"]
 
 _SIZES = 32, 16384
 _DENSEST = 3000.0
@@ -140,61 +141,75 @@ def simulate_field(options: FieldOptions) -> SimulatedField:
     options.check()
     survey, size = find_survey(options.survey), options.size
     sources = draw_population(survey, size, seed=options.seed, density=options.density)
-    shifts = np.zeros((len(survey.bands), 2))
-    if options.defects:
-        shifts = band_shifts(np.random.default_rng([options.seed, _SHIFTS]), survey)
+    shifts = draw_shifts(options, survey)
     scene = Scene(len(survey.bands), size)
     stamps = render(survey, sources, shifts, jobs=options.jobs)
     for source, stamp in zip(sources, stamps, strict=True):
         scene.add(source, stamp)
     wcs = _make_wcs(survey, size)
-    noiseless = scene.light.astype(np.float32)
-    images, weights, noise = (np.empty_like(noiseless) for _ in range(3))
-    limit = np.empty((size, size))
-    for number, band in enumerate(survey.bands):
-        sigma = sky_sigma(survey, band)
-        defects = Defects.none(size)
-        if options.defects:
-            rng = np.random.default_rng([options.seed, _DEFECTS, number])
-            defects = draw_defects(rng, survey, band, size, sigma)
-        rng = np.random.default_rng([options.seed, _NOISE, number])
-        noise[number] = _noise(rng, band, scene.light[number], defects, sigma)
-        full = np.minimum(noiseless[number] + noise[number], np.float32(band.saturation))
-        images[number] = np.where(defects.exposure > 0, full, np.nan)
-        weights[number] = defects.exposure / (sigma * correlation_factor(band.correlation)) ** 2
-        if number == 0:
-            limit = options.truth_threshold * sigma / np.sqrt(np.maximum(defects.exposure, 0.1))
+    made = image_field(options, survey, scene)
     return SimulatedField(
         options,
         survey,
         wcs,
-        images,
-        weights,
-        noiseless,
-        noise,
-        scene.maps(limit),
+        made.images,
+        made.weights,
+        made.noiseless,
+        made.noise,
+        made.truth,
         truth_table(survey, sources, scene.sums, wcs),
         shifts,
     )
 
 
-def _noise(
-    rng: np.random.Generator,
-    band: Band,
-    light: NDArray[np.float64],
-    defects: Defects,
-    sigma: float,
-) -> NDArray[np.float64]:
-    """Noise of the sky and of the sources' photons, and residuals of the reduction.
+def draw_shifts(options: FieldOptions, survey: Survey) -> NDArray[np.float64]:
+    """Draw the misalignment of a field's bands.
 
-    Drizzling spreads a photon over pixels: the variance of a pixel is lower than that of the
-    photons that fell on it by the square of the correlation factor, as the sky's is.
+    Parameters
+    ----------
+    options : FieldOptions
+        What is simulated.
+    survey : Survey
+        Its survey.
+
+    Returns
+    -------
+    ndarray, shape (band, 2)
+        Offsets along x and y in pixels; 0 without defects.
     """
-    smoothing = correlation_factor(band.correlation) ** 2
-    exposure = np.maximum(defects.exposure, 1e-3)
-    variance = (sigma**2 + light / (band.gain * smoothing)) / exposure
-    unit = correlated_noise(rng, (light.shape[0], light.shape[1]), band.correlation)
-    return np.sqrt(variance) * unit + defects.residual
+    if not options.defects:
+        return np.zeros((len(survey.bands), 2))
+    return band_shifts(np.random.default_rng([options.seed, _SHIFTS]), survey)
+
+
+def image_field(options: FieldOptions, survey: Survey, scene: Scene) -> SceneImages:
+    """Image a field's light with its noise and its defects.
+
+    Parameters
+    ----------
+    options : FieldOptions
+        What is simulated.
+    survey : Survey
+        Its survey.
+    scene : Scene
+        Its sources.
+
+    Returns
+    -------
+    SceneImages
+        Images and truth.
+    """
+
+    def defects() -> Iterator[Defects]:
+        for number, band in enumerate(survey.bands):
+            if options.defects:
+                rng = np.random.default_rng([options.seed, _DEFECTS, number])
+                yield draw_defects(rng, survey, band, options.size, sky_sigma(survey, band))
+            else:
+                yield Defects.none(options.size)
+
+    rngs = (np.random.default_rng([options.seed, _NOISE, n]) for n in range(len(survey.bands)))
+    return image_scene(survey, scene, defects(), rngs, options.truth_threshold)
 
 
 def _make_wcs(survey: Survey, size: int) -> WCS:

@@ -8,7 +8,14 @@ from typing import Any
 from astropy.io import fits
 
 from morpheus.classes import CLASS_NAMES
-from morpheus.mosaic.products import Plane, check_targets, replacing, write_json
+from morpheus.mosaic.products import (
+    Plane,
+    check_targets,
+    compressed,
+    replacing,
+    write_hdus,
+    write_json,
+)
 from morpheus.mosaic.report import REPORT_FILE
 from morpheus.provenance import morpheus_version, now, software
 from morpheus.simulate.bands import Band
@@ -17,12 +24,12 @@ from morpheus.simulate.noise import correlation_factor
 from morpheus.simulate.psf import point_source_depth, psf_fwhm, sky_sigma
 from morpheus.simulate.surveys import find_survey
 
-__all__ = ["field_files", "make_field", "write_field"]
+__all__ = ["field_files", "image_header", "make_field", "write_field"]
 
 TRUTH_FILE, MAPS_FILE = "truth.fits", "truth_maps.fits"
 
 
-def field_files(folder: Path, survey: str) -> list[Path]:
+def field_files(folder: Path, survey: str, *, compress: bool = False) -> list[Path]:
     """List the files of a simulated field.
 
     Parameters
@@ -31,6 +38,8 @@ def field_files(folder: Path, survey: str) -> list[Path]:
         Where they are.
     survey : str
         Name of the survey.
+    compress : bool, optional
+        Whether the images are tile-compressed: .fits.fz.
 
     Returns
     -------
@@ -39,10 +48,20 @@ def field_files(folder: Path, survey: str) -> list[Path]:
     """
     bands = [band.name.lower() for band in find_survey(survey).bands]
     images = [folder / f"{band}_{kind}.fits" for band in bands for kind in ("sci", "wht")]
-    return [*images, folder / TRUTH_FILE, folder / MAPS_FILE, folder / REPORT_FILE]
+    planes = [*images, folder / MAPS_FILE]
+    if compress:
+        planes = [path.with_name(f"{path.name}.fz") for path in planes]
+    return [*planes[:-1], folder / TRUTH_FILE, planes[-1], folder / REPORT_FILE]
 
 
-def make_field(folder: Path, options: FieldOptions, *, overwrite: bool = False) -> SimulatedField:
+def make_field(
+    folder: Path,
+    options: FieldOptions,
+    *,
+    compress: bool = False,
+    noiseless: bool = True,
+    overwrite: bool = False,
+) -> SimulatedField:
     """Simulate a field and write it.
 
     Parameters
@@ -51,6 +70,10 @@ def make_field(folder: Path, options: FieldOptions, *, overwrite: bool = False) 
         Where the files go.
     options : FieldOptions
         What to simulate.
+    compress : bool, optional
+        Whether to tile-compress the images, without loss.
+    noiseless : bool, optional
+        Whether the truth maps hold the noiseless images.
     overwrite : bool, optional
         Whether files that exist may be replaced.
 
@@ -68,13 +91,20 @@ def make_field(folder: Path, options: FieldOptions, *, overwrite: bool = False) 
         then.
     """
     options.check()
-    check_targets(field_files(folder, options.survey), overwrite=overwrite)
+    check_targets(field_files(folder, options.survey, compress=compress), overwrite=overwrite)
     field = simulate_field(options)
-    write_field(folder, field, overwrite=overwrite)
+    write_field(folder, field, compress=compress, noiseless=noiseless, overwrite=overwrite)
     return field
 
 
-def write_field(folder: Path, field: SimulatedField, *, overwrite: bool = False) -> list[Path]:
+def write_field(
+    folder: Path,
+    field: SimulatedField,
+    *,
+    compress: bool = False,
+    noiseless: bool = True,
+    overwrite: bool = False,
+) -> list[Path]:
     """Write a simulated field.
 
     Parameters
@@ -83,6 +113,10 @@ def write_field(folder: Path, field: SimulatedField, *, overwrite: bool = False)
         Where the files go.
     field : SimulatedField
         The field.
+    compress : bool, optional
+        Whether to tile-compress the images, without loss.
+    noiseless : bool, optional
+        Whether the truth maps hold the noiseless images.
     overwrite : bool, optional
         Whether files that exist may be replaced.
 
@@ -96,42 +130,72 @@ def write_field(folder: Path, field: SimulatedField, *, overwrite: bool = False)
     ProductError
         If a file exists and `overwrite` is false, or cannot be written.
     """
-    paths = field_files(folder, field.survey.name)
+    paths = field_files(folder, field.survey.name, compress=compress)
     check_targets(paths, overwrite=overwrite)
+    *images, table_path, maps_path, report_path = paths
+    targets = iter(images)
     for number, band in enumerate(field.survey.bands):
-        name = band.name.lower()
-        header = _header(field, band)
+        header = image_header(field, band)
         image = Plane("SCI", field.images[number], header)
         weight_header = header.copy()
         weight_header["BUNIT"] = (f"1/({field.survey.unit})**2", "inverse variance of the sky")
         weight = Plane("WHT", field.weights[number], weight_header)
-        _write(folder / f"{name}_sci.fits", [_primary(image)], overwrite=overwrite)
-        _write(folder / f"{name}_wht.fits", [_primary(weight)], overwrite=overwrite)
+        for plane in (image, weight):
+            _write(next(targets), _hdus([plane], compress=compress), overwrite=overwrite)
     table = fits.table_to_hdu(field.catalog)
     table.name = "TRUTH"
     _sign(table.header, field)
-    _write(folder / TRUTH_FILE, [fits.PrimaryHDU(), table], overwrite=overwrite)
-    maps = [fits.ImageHDU(p.data, p.header, name=p.name) for p in _map_planes(field)]
-    _write(folder / MAPS_FILE, [fits.PrimaryHDU(), *maps], overwrite=overwrite)
-    write_json(folder / REPORT_FILE, _report(field, paths), overwrite=overwrite)
+    _write(table_path, [fits.PrimaryHDU(), table], overwrite=overwrite)
+    maps = _hdus(_map_planes(field, noiseless=noiseless), compress=compress)
+    _write(maps_path, maps, overwrite=overwrite)
+    write_json(report_path, _report(field, paths), overwrite=overwrite)
     return paths
 
 
-def _primary(plane: Plane) -> fits.PrimaryHDU:
-    hdu = fits.PrimaryHDU(plane.data, plane.header)
-    hdu.name = plane.name
-    return hdu
+def _hdus(planes: list[Plane], *, compress: bool) -> list[Any]:
+    """Make one plane the primary HDU; several, or compressed ones, extensions."""
+    if compress:
+        return [fits.PrimaryHDU(), *(compressed(plane) for plane in planes)]
+    if len(planes) == 1:
+        primary = fits.PrimaryHDU(planes[0].data, planes[0].header)
+        primary.name = planes[0].name
+        return [primary]
+    return [
+        fits.PrimaryHDU(),
+        *(fits.ImageHDU(plane.data, plane.header, name=plane.name) for plane in planes),
+    ]
 
 
 def _write(path: Path, hdus: list[Any], *, overwrite: bool) -> None:
-    """Write with checksums that do not tell the time: the same field is the same bytes."""
+    """Write with checksums that do not tell the time: the same field is the same bytes.
+
+    But for compressed images: their checksums are made on writing, and gzip tells the time.
+    """
+    packed = any(isinstance(hdu, fits.CompImageHDU) for hdu in hdus)
+    if packed:
+        write_hdus(path, fits.HDUList(hdus), overwrite=overwrite)
+        return
     for hdu in hdus:
         hdu.add_checksum(when="of a simulated field")
     with replacing(path, overwrite=overwrite) as temporary, temporary.open("wb") as file:
         fits.HDUList(hdus).writeto(file)
 
 
-def _header(field: SimulatedField, band: Band) -> fits.Header:
+def image_header(field: SimulatedField, band: Band) -> fits.Header:
+    """Make the header of an image.
+
+    Parameters
+    ----------
+    field : SimulatedField
+        The field.
+    band : Band
+        One of its bands.
+
+    Returns
+    -------
+    astropy.io.fits.Header
+        World coordinates, filter, unit, calibration and where it is from.
+    """
     survey = field.survey
     header = field.wcs.to_header()
     header["BUNIT"] = survey.unit
@@ -157,7 +221,7 @@ def _sign(header: fits.Header, field: SimulatedField) -> None:
     header["HISTORY"] = f"Made by Morpheus {morpheus_version()}."
 
 
-def _map_planes(field: SimulatedField) -> list[Plane]:
+def _map_planes(field: SimulatedField, *, noiseless: bool) -> list[Plane]:
     header = field.wcs.to_header()
     _sign(header, field)
     header["THRESH"] = (field.options.truth_threshold, "of the noise: a pixel is a source's")
@@ -166,7 +230,8 @@ def _map_planes(field: SimulatedField) -> list[Plane]:
         for name, share in zip(CLASS_NAMES, field.truth.classes, strict=True)
     ]
     planes.append(Plane("OWNER", field.truth.owner, header.copy()))
-    for band, light in zip(field.survey.bands, field.noiseless, strict=True):
+    lights = field.noiseless if noiseless else ()
+    for band, light in zip(field.survey.bands, lights, strict=noiseless):
         lit = header.copy()
         lit["BUNIT"] = field.survey.unit
         planes.append(Plane(f"NOISELESS_{band.name.upper()}", light, lit))

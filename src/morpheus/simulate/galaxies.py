@@ -12,7 +12,6 @@ __all__ = ["Galaxy", "draw_galaxy"]
 _LATE = 4.0  # spectral type of young stars
 _THICKNESS = 0.18  # of a disk seen edge on
 _INDEX_STEP = 0.25  # of Sersic indices: a few profiles are tabulated, and used again and again
-_SPIRALS = 0.6  # B/T below which a disk may have arms
 
 
 @dataclass(frozen=True)
@@ -57,63 +56,85 @@ def draw_galaxy(rng: np.random.Generator, mag: float) -> Galaxy:
     """
     redshift = _redshift(rng, mag)
     bulge, irregularity = _morphology(rng, mag)
-    r_e = 0.50 * 10 ** (-0.095 * (mag - 22)) * rng.lognormal(0, 0.42)
     early = _step((bulge - 0.45) / 0.15)
+    r_e = 0.48 * 10 ** (-0.095 * (mag - 22)) * rng.lognormal(0, 0.36)
     r_e = float(np.clip(r_e * (1 - 0.45 * early), 0.02, 2.5))
-    index = _INDEX_STEP * round(float(np.clip(rng.normal(2.0 + 2.0 * bulge, 0.8), 2, 6)) / 0.25)
-    tilt = rng.uniform(0, 1)  # cosine of the inclination
-    disk_ratio = math.sqrt(tilt**2 + _THICKNESS**2 * (1 - tilt**2))
-    bulge_ratio = float(rng.uniform(0.6, 1.0))
     angle = float(rng.uniform(0, math.pi))
-    kind = 0.2 + 1.7 * (1 - early) + 0.8 * irregularity + 0.35 * max(0.0, min(mag - 22, 4.0))
-    kind = float(np.clip(rng.normal(kind, 0.45), 0, _LATE))
-    kind = min(_LATE, kind + 0.25 * max(0.0, redshift - 1.5))  # younger when the universe was
-    arms = 0.0
-    if bulge < _SPIRALS and rng.uniform() < 0.55:  # noqa: PLR2004 (share of disks with arms)
-        arms = float(rng.uniform(0.15, 0.45)) * (1 - irregularity)
-    clumps = float(0.08 * rng.uniform() * (1 - early) + 0.55 * irregularity**1.3)
-    smooth = (1 - bulge) * (1 - clumps)
-    flux = {
-        "bulge": bulge,
-        "disk": smooth * (1 - arms),
-        "arms": smooth * arms,
-        "clumps": (1 - bulge) * clumps,
-    }
-    bulge_size = r_e * (0.25 + 0.75 * early)
-    disk_size = r_e * (1 + 0.8 * early)
-    parts: list[Sersic | Knots] = [
-        Sersic(flux["bulge"], max(0.0, kind - 0.8), index, bulge_size, bulge_ratio, angle)
-    ]
-    lopsided = 0.6 * irregularity**1.5 * disk_size
-    body = Sersic(
-        flux["disk"],
-        kind,
-        1.0,
-        disk_size,
-        disk_ratio,
+    kind = _spectral_type(rng, mag, redshift, early, irregularity)
+    spheroid = Sersic(
+        bulge,
+        max(0.0, kind - 0.8),
+        _bulge_index(rng, bulge),
+        r_e * (0.3 + 0.7 * early),
+        float(rng.uniform(0.6, 1.0)),
         angle,
-        dx=float(rng.normal(0, lopsided)),
-        dy=float(rng.normal(0, lopsided)),
     )
-    parts.append(body)
-    if arms:
-        parts.append(_arms(rng, flux["arms"], min(_LATE, kind + 0.6), body))
-    if flux["clumps"] > 0:
-        parts.append(_clumps(rng, flux["clumps"], min(_LATE, kind + 0.9), body, irregularity))
+    disk, arms = _disk(rng, (1 - bulge, irregularity, kind), r_e * (1 + 0.8 * early), angle, early)
+    parts: list[Sersic | Knots] = [spheroid, *disk]
+    body = disk[0]
     if irregularity > 0.5 and rng.uniform() < 0.6:  # noqa: PLR2004 (wrecks by merging)
         parts = _merge(rng, parts, body, kind)
-    is_spheroid = bulge >= 0.5  # noqa: PLR2004
+    main, index = (spheroid, spheroid.n) if bulge >= 0.5 else (body, 1.0)  # noqa: PLR2004
     return Galaxy(
         recentered(tuple(parts)),
         redshift,
         bulge,
-        index if is_spheroid else 1.0,
-        bulge_size if is_spheroid else disk_size,
-        bulge_ratio if is_spheroid else disk_ratio,
+        index,
+        main.r_e,
+        main.axis_ratio,
         angle,
         irregularity,
         arms,
     )
+
+
+def _disk(
+    rng: np.random.Generator,
+    light: tuple[float, float, float],
+    r_e: float,
+    angle: float,
+    early: float,
+) -> tuple[tuple[Sersic, *tuple[Knots, ...]], float]:
+    """Draw a disk with its arms and clumps; `light` is its flux, irregularity and type."""
+    flux, irregularity, kind = light
+    thickness = _THICKNESS + 0.3 * irregularity
+    tilt = rng.uniform(0, 1)  # cosine of the inclination
+    lopsided = 0.6 * irregularity**1.5 * r_e
+    arms = 0.0
+    if early < 0.7 and rng.uniform() < 0.55:  # noqa: PLR2004 (share of disks with arms)
+        arms = float(rng.uniform(0.10, 0.30)) * (1 - irregularity)
+    clumps = float(0.05 * rng.uniform() * (1 - early) + 0.6 * irregularity**1.6)
+    body = Sersic(
+        flux * (1 - clumps) * (1 - arms),
+        kind,
+        1.0,
+        r_e,
+        math.sqrt(tilt**2 + thickness**2 * (1 - tilt**2)),
+        angle,
+        dx=float(rng.normal(0, lopsided)),
+        dy=float(rng.normal(0, lopsided)),
+    )
+    knots = []
+    if arms:
+        knots.append(_arms(rng, flux * (1 - clumps) * arms, min(_LATE, kind + 0.6), body))
+    if clumps > 0:
+        knots.append(_clumps(rng, flux * clumps, min(_LATE, kind + 0.9), body, irregularity))
+    return (body, *knots), arms
+
+
+def _bulge_index(rng: np.random.Generator, bulge: float) -> float:
+    """Steeper the more there is of it: bulges of disks are flat."""
+    index = float(np.clip(rng.normal(1.6 + 1.9 * bulge, 0.6), 1.5, 4.5))
+    return _INDEX_STEP * round(index / _INDEX_STEP)
+
+
+def _spectral_type(
+    rng: np.random.Generator, mag: float, redshift: float, early: float, irregularity: float
+) -> float:
+    """Bluer the later its shape, the fainter, and the younger the universe."""
+    kind = 0.3 + 1.6 * (1 - early) + 0.6 * irregularity + 1.5 * min(max(0.0, mag - 22), 0.75)
+    kind = float(np.clip(rng.normal(kind, 0.7), 0, _LATE))
+    return min(_LATE, kind + 0.25 * max(0.0, redshift - 1.5))
 
 
 def _step(value: float) -> float:
@@ -122,21 +143,21 @@ def _step(value: float) -> float:
 
 
 def _redshift(rng: np.random.Generator, mag: float) -> float:
-    """Lognormal about a median that rises from 0.55 at 20 mag to 1.9 at 26."""
-    median = max(0.3, 0.55 + 0.22 * (mag - 20))
+    """Lognormal about a median that rises from 0.55 at 20 mag to 1.6 at 26."""
+    median = max(0.3, 0.55 + 0.18 * (mag - 20))
     return float(np.clip(median * rng.lognormal(0, 0.5), 0.05, 7.5))
 
 
 def _morphology(rng: np.random.Generator, mag: float) -> tuple[float, float]:
     """B/T, and irregularity."""
-    early = float(np.clip(0.17 - 0.03 * (mag - 22), 0.05, 0.25))
-    wreck = float(np.clip(0.10 + 0.03 * (mag - 22), 0.05, 0.3))
+    early = float(np.clip(0.24 - 0.03 * (mag - 22), 0.08, 0.3))
+    wreck = float(np.clip(0.11 + 0.03 * (mag - 22), 0.05, 0.3))
     draw = rng.uniform()
     if draw < early:
         return float(rng.beta(5, 0.8)), float(rng.beta(1, 14))
     if draw < early + wreck:
         return float(rng.beta(0.5, 9)), float(rng.beta(4, 1.5))
-    return float(rng.beta(0.8, 4.5)), float(rng.beta(1, 7))
+    return float(rng.beta(0.8, 4.5)), float(rng.beta(1, 14))
 
 
 def _tilted(body: Sersic, major: np.ndarray, minor: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -152,7 +173,7 @@ def _arms(rng: np.random.Generator, fraction: float, kind: float, body: Sersic) 
     radius = np.linspace(0.8, 4.2, 60) * scale
     pitch = float(rng.uniform(0.2, 0.5)) * (1 if rng.uniform() < 0.5 else -1)  # noqa: PLR2004
     turn = np.log(radius / scale) / math.tan(pitch)
-    patchy = rng.lognormal(0, 0.5, (2, radius.size))
+    patchy = rng.lognormal(0, 0.3, (2, radius.size))
     light = np.exp(-radius / scale) * radius * patchy
     phase = np.array([[0.0], [math.pi]])
     theta = turn + phase + rng.normal(0, 0.06, (2, radius.size))

@@ -10,7 +10,7 @@ from morpheus.simulate.galaxies import Galaxy, draw_galaxy
 from morpheus.simulate.psf import psf_fwhm
 from morpheus.simulate.sources import Source
 
-__all__ = ["DENSITY", "MARGIN", "counts", "draw_population", "panel_votes"]
+__all__ = ["DENSITY", "MARGIN", "counts", "draw_population", "draw_source", "panel_votes"]
 
 Array = NDArray[np.float64]
 
@@ -26,10 +26,20 @@ _KNOTS = np.array([18.0, 20.0, 23.0, 25.5, 28.0, 31.0])
 _SLOPES = np.array([0.45, 0.30, 0.22, 0.18, 0.12])
 _FIRST_STREAM = 1  # stream 0 of the seed says how many sources there are
 _N_CLASSES = 4
-_RESOLVED = 2.3  # half-light radius, in half widths of the PSF, at which half the bulge is seen
-_BLURRED = 0.65  # B/T that an unresolved galaxy seems to have
-_EVEN = 0.45  # B/T at which spheroid and disk get as many votes
 _FAINT = 23.0  # F160W magnitude from which experts disagree more and more
+_STAR = np.array([0.0, -3.0, -3.5, 3.5])  # how much a point source looks like each class
+# The same of galaxies, compared with a disk: a constant, and by what is seen of the bulge, the
+# elongation, the logarithm of the size in units of the PSF, and what is seen of the irregularity.
+_LOOKS = np.array(
+    [
+        [4.0, 5.5, -6.0, -4.7, 0.5],
+        [0.0, 0.0, 0.0, 0.0, 0.0],
+        [-1.9, 0.0, -2.0, -0.8, 8.6],
+        [1.2, 5.0, -5.0, -5.0, 0.0],
+    ]
+)
+_SPREAD, _FAINT_SPREAD = 1.9, 0.5  # of what experts see; and more of it per magnitude
+_EXPERTS = 4, 10
 
 
 def counts(magnitude: float | Array, density: float = DENSITY) -> Array:
@@ -87,20 +97,39 @@ def draw_population(survey: Survey, size: int, *, seed: int, density: float) -> 
         rng = np.random.default_rng([seed, _FIRST_STREAM, index])
         mag = float(np.interp(rng.uniform(0, cumulative[-1]), cumulative, grid))
         x, y = rng.uniform(-margin - 0.5, size - 0.5 + margin, 2)
-        sources.append(_draw_source(rng, index, (float(x), float(y)), mag, beam))
+        sources.append(draw_source(rng, index, (float(x), float(y)), mag, beam))
     return sources
 
 
-def _draw_source(
+def draw_source(
     rng: np.random.Generator, index: int, place: tuple[float, float], mag: float, beam: float
 ) -> Source:
-    star = float(np.clip(0.28 - 0.045 * (mag - 18), 0.015, 0.28))
+    """Draw a star, a quasar or a galaxy, and let experts vote on it.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Where the numbers are from.
+    index : int
+        Its number.
+    place : tuple of float
+        Its x and y, in pixels.
+    mag : float
+        F160W AB magnitude.
+    beam : float
+        FWHM of the PSF in the reference band, in arcsec.
+
+    Returns
+    -------
+    Source
+        The source.
+    """
+    star = float(np.clip(0.26 - 0.045 * (mag - 18), 0.01, 0.26))
     draw = rng.uniform()
     x, y = place
     if draw < star + 0.005:
         nature = "star" if draw < star else "quasar"
-        tendency = np.array([-1.0, -3.0, -3.0, 5.0])
-        votes, experts = panel_votes(rng, tendency, mag)
+        votes, experts = panel_votes(rng, _STAR, mag)
         redshift = 0.0 if nature == "star" else float(rng.uniform(0.3, 4))
         # Cool dwarfs are the most common stars of a deep field.
         temperature = float(np.clip(2900 + rng.exponential(1200), 2900, 8000))
@@ -129,20 +158,21 @@ def _draw_source(
 
 
 def _tendency(galaxy: Galaxy, beam: float) -> Array:
-    """How much a galaxy looks like each class, whoever looks."""
-    resolved = galaxy.r_e * math.sqrt(galaxy.axis_ratio) / (beam / 2)
-    bulge, irregularity = galaxy.bulge_fraction, galaxy.irregularity
-    # What the PSF blurs looks like a spheroid, unless it is elongated.
-    seen = resolved**2 / (resolved**2 + _RESOLVED**2)
-    concentration = seen * bulge + (1 - seen) * _BLURRED
-    return np.array(
+    """How much a galaxy looks like each class, whoever looks: as the PSF leaves it."""
+    major, minor = galaxy.r_e / (beam / 2), galaxy.r_e * galaxy.axis_ratio / (beam / 2)
+    blurred_major, blurred_minor = math.hypot(major, 1), math.hypot(minor, 1)
+    resolved = major * minor / (major * minor + 2)
+    seen = np.array(
         [
-            6 * (concentration - _EVEN),
-            6 * (_EVEN - concentration) + 1.5 * (1 - galaxy.axis_ratio) + 2 * galaxy.arms,
-            12 * (irregularity - 0.40),
-            4 * (0.6 - resolved),
+            1.0,
+            galaxy.bulge_fraction * resolved,
+            1 - blurred_minor / blurred_major,
+            math.log(blurred_major * blurred_minor) / 2,
+            galaxy.irregularity * resolved,
         ]
     )
+    tendency: Array = _LOOKS @ seen
+    return tendency
 
 
 def panel_votes(
@@ -164,10 +194,10 @@ def panel_votes(
     votes : tuple of float
         Share of the votes of each class; they add up to 1.
     n_experts : int
-        From 3 to 7.
+        From 4 to 10.
     """
-    n_experts = int(rng.integers(3, 8))
-    spread = 0.7 + 0.4 * max(0.0, mag - _FAINT)
+    n_experts = int(rng.integers(*_EXPERTS, endpoint=True))
+    spread = _SPREAD + _FAINT_SPREAD * max(0.0, mag - _FAINT)
     seen = tendency + rng.normal(0, spread, (n_experts, _N_CLASSES))
     shares = np.bincount(seen.argmax(axis=1), minlength=_N_CLASSES) / n_experts
     return tuple(float(share) for share in shares), n_experts

@@ -10,6 +10,7 @@ from scipy import fft
 
 from morpheus.simulate.bands import Band, Survey
 from morpheus.simulate.noise import correlation_factor
+from morpheus.simulate.psf_file import measured_transfer
 
 __all__ = ["OVERSAMPLE", "frequencies", "point_source_depth", "psf_fwhm", "psf_image"]
 __all__ += ["sky_sigma", "transfer"]
@@ -18,7 +19,6 @@ OVERSAMPLE = 2
 """Samples a pixel along an axis: HST's optical PSF is finer than a pixel of 0.06 arcsec."""
 
 _WAVELENGTHS = (0.9, 1.0, 1.1)  # of the pivot: broad bands smear the rings
-_HALO = 0.4  # arcsec
 
 
 @cache
@@ -63,13 +63,15 @@ def transfer(survey: Survey, band: Band, size: int) -> NDArray[np.complex128]:
     """
     n = size * OVERSAMPLE
     ky, kx = frequencies(survey, size)
+    if band.psf_file is not None:
+        return measured_transfer(band.psf_file, survey.pixel_scale, ky, kx)
     drawn = _optics(survey, band).drawKImage(
         nx=n, ny=n, scale=2 * np.pi / (size * survey.pixel_scale)
     )
     optics = fft.ifftshift(drawn.array)[:, : n // 2 + 1]
     squared = kx**2 + ky**2
     blur = np.exp(-squared * band.blur**2 / 2)
-    halo = np.exp(-squared * _HALO**2 / 2)
+    halo = np.exp(-np.sqrt(squared) * band.halo_radius)
     for side in (band.detector_pixel, survey.pixel_scale):
         blur = blur * np.sinc(kx * side / (2 * np.pi)) * np.sinc(ky * side / (2 * np.pi))
     values: NDArray[np.complex128] = optics * blur * (1 - band.halo + band.halo * halo)
@@ -179,14 +181,16 @@ def _optics(survey: Survey, band: Band) -> galsim.GSObject:
     if band.seeing:
         return galsim.Kolmogorov(fwhm=band.seeing)
     telescope = survey.telescope
+    hidden = telescope.obscuration if band.obscuration is None else band.obscuration
+    width = telescope.strut_width if band.strut_width is None else band.strut_width
     return galsim.Sum(
         *(
             galsim.OpticalPSF(
                 lam=band.pivot / 10 * relative,
                 diam=telescope.diameter,
-                obscuration=telescope.obscuration,
+                obscuration=hidden,
                 nstruts=telescope.n_struts,
-                strut_thick=telescope.strut_width,
+                strut_thick=width,
                 strut_angle=band.strut_angle * galsim.degrees,
                 flux=1 / len(_WAVELENGTHS),
             )

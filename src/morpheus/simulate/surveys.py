@@ -11,42 +11,50 @@ HST = Telescope("HST", 2.4, 0.33, 4, 0.0092)
 JWST = Telescope("JWST", 6.5, 0.11, 3, 0.015)
 EUCLID = Telescope("Euclid", 1.2, 0.33, 3, 0.01)
 RUBIN = Telescope("Rubin", 8.36, 0.61, 4, 0.006)
+ROMAN = Telescope("Roman", 2.36, 0.32, 6, 0.02)
+
+_WFC3 = 10000.0  # Angstrom: from here on the pivots are those of WFC3/IR, below of ACS
 
 
 def _hst(
     exposures: tuple[float, ...], sigmas: tuple[float, ...], correlations: tuple[float, ...]
 ) -> tuple[Band, ...]:
     """HST's four bands; zero points of electrons / s."""
+    # WFC3/IR has a cold stop, which hides more of the mirror than the telescope does.
     facts = (
-        # filter, instrument, pivot, throughput, zero point, blur, pixel, spikes, halo, full at
-        ("F160W", "WFC3", 15369.18, "WFC3_ir_F160W.dat", 25.946, 0.042, 0.128, 45.0, 0.0, math.inf),
-        ("F125W", "WFC3", 12486.06, "WFC3_ir_F125W.dat", 26.230, 0.040, 0.128, 45.0, 0.0, math.inf),
-        ("F606W", "ACS", 5921.9, "ACS_wfc_F606W.dat", 26.491, 0.033, 0.050, 0.0, 0.04, 160.0),
-        ("F850LP", "ACS", 9033.2, "ACS_wfc_F850LP.dat", 24.857, 0.026, 0.050, 0.0, 0.12, 160.0),
+        # filter, pivot, zero point, blur, halo, its radius
+        ("F160W", 15369.18, 25.946, 0.043, 0.060, 0.55),
+        ("F125W", 12486.06, 26.230, 0.039, 0.070, 0.30),
+        ("F606W", 5921.9, 26.491, 0.031, 0.145, 0.12),
+        ("F850LP", 9033.2, 24.857, 0.021, 0.225, 0.13),
     )
-    return tuple(
-        Band(
-            name,
-            instrument,
-            pivot,
-            throughput,
-            zero_point,
-            gain=exposure,
-            exposure=exposure,
-            blur=blur,
-            detector_pixel=pixel,
-            sky_sigma=sigma,
-            correlation=correlation,
-            strut_angle=angle,
-            halo=halo,
-            saturation=full,
+    bands = []
+    for (name, pivot, zero_point, blur, halo, radius), exposure, sigma, correlation in zip(
+        facts, exposures, sigmas, correlations, strict=True
+    ):
+        infrared = pivot > _WFC3
+        bands.append(
+            Band(
+                name,
+                "WFC3" if infrared else "ACS",
+                pivot,
+                f"WFC3_ir_{name}.dat" if infrared else f"ACS_wfc_{name}.dat",
+                zero_point,
+                gain=exposure,
+                exposure=exposure,
+                blur=blur,
+                detector_pixel=0.128 if infrared else 0.050,
+                sky_sigma=sigma,
+                correlation=correlation,
+                strut_angle=0.0 if infrared else 45.0,
+                obscuration=0.42 if infrared else 0.35,
+                strut_width=0.03 if infrared else None,
+                halo=halo,
+                halo_radius=radius,
+                saturation=math.inf if infrared else 160.0,
+            )
         )
-        for (name, instrument, pivot, throughput, zero_point, blur, pixel, angle, halo, full), (
-            exposure,
-            sigma,
-            correlation,
-        ) in zip(facts, zip(exposures, sigmas, correlations, strict=True), strict=True)
-    )
+    return tuple(bands)
 
 
 def _nircam() -> tuple[Band, ...]:
@@ -114,6 +122,33 @@ def _lsst() -> tuple[Band, ...]:
     )
 
 
+def _roman() -> tuple[Band, ...]:
+    """WFI in nJy, depths of the wide survey; collecting area 3.757 m2, photons kept 65%."""
+    facts = (  # filter, GalSim's name, pivot, depth, edges for the gain (nm)
+        ("F158", "H158", 15791.0, 26.9, (1380, 1774)),
+        ("F129", "J129", 12936.0, 26.9, (1131, 1454)),
+        ("F106", "Y106", 10595.0, 26.7, (927, 1192)),
+        ("F184", "F184", 18418.0, 26.2, (1683, 2000)),
+    )
+    return tuple(
+        Band(
+            name,
+            "WFI",
+            pivot,
+            f"roman:{bandpass}",
+            31.4,
+            gain=_electrons(31.4, 900, 3.757, 0.65, edges),
+            exposure=900,
+            blur=0.03,
+            detector_pixel=0.11,
+            depth=depth,
+            correlation=0.1,
+            strut_angle=0.0,
+        )
+        for name, bandpass, pivot, depth, edges in facts
+    )
+
+
 _VIS = Band(
     "VIS",
     "VIS",
@@ -136,7 +171,7 @@ SURVEYS = {
         Survey(
             "candels-deep",
             HST,
-            _hst((5500, 5000, 6000, 14000), (0.0033, 0.0034, 0.0048, 0.0021), _CORRELATED),
+            _hst((5000, 4500, 6000, 14000), (0.0039, 0.0039, 0.0047, 0.00225), _CORRELATED),
             pixel_scale=0.06,
             unit="ELECTRONS/S",
             faintest=28.0,
@@ -144,7 +179,7 @@ SURVEYS = {
         Survey(
             "candels-wide",
             HST,
-            _hst((3200, 2900, 6000, 14000), (0.0050, 0.0054, 0.0049, 0.0021), _CORRELATED),
+            _hst((3200, 2900, 6000, 14000), (0.0050, 0.0052, 0.0050, 0.00205), _CORRELATED),
             pixel_scale=0.06,
             unit="ELECTRONS/S",
             faintest=28.0,
@@ -164,6 +199,7 @@ SURVEYS = {
         ),
         Survey("nircam", JWST, _nircam(), pixel_scale=0.03, unit="MJy/sr", faintest=29.5),
         Survey("euclid-vis", EUCLID, (_VIS,), pixel_scale=0.1, unit="nJy", faintest=27.5),
+        Survey("roman", ROMAN, _roman(), pixel_scale=0.11, unit="nJy", faintest=28.0),
         Survey("lsst", RUBIN, _lsst(), pixel_scale=0.2, unit="nJy", faintest=28.0),
     )
 }

@@ -1,0 +1,408 @@
+"""`morpheus evaluate`: what models and other detectors find, against the truth."""
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from morpheus.cli.arguments import (
+    IMAGES,
+    OUTPUT,
+    BandFiles,
+    Check,
+    DataQualityFiles,
+    Overwrite,
+    Quiet,
+    RmsFiles,
+    WeightFiles,
+    by_band,
+    images_given,
+    one_of,
+)
+from morpheus.cli.terminal import stage_bar, warnings_as_lines
+from morpheus.cli.windows import (
+    BatchSize,
+    Device,
+    Edges,
+    Lattice,
+    Precision,
+    Preset,
+    Stride,
+    Threads,
+    inference_options,
+)
+from morpheus.errors import OptionError, missing_package
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from morpheus.evaluate import Evaluation, KnownImage
+    from morpheus.inference import InferenceOptions
+    from morpheus.pipeline import Detector
+
+__all__ = ["Baselines", "Models", "detectors", "evaluate", "images_by_name", "summary"]
+
+DETECTORS, TRUTH = "What is evaluated", "Simulated truth"
+
+Models = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-m",
+        "--model",
+        metavar="[NAME=]MODEL",
+        help="Installed model or model folder; once for each.",
+        rich_help_panel=DETECTORS,
+    ),
+]
+Baselines = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--baseline",
+        metavar="sep|photutils",
+        help="Another program's detector, in the first band; without classes.",
+        rich_help_panel=DETECTORS,
+    ),
+]
+
+
+def evaluate(
+    more: Annotated[
+        list[str] | None, typer.Argument(metavar="IMAGE", hidden=True, show_default=False)
+    ] = None,
+    *,
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder.", rich_help_panel=OUTPUT)],
+    model: Models = None,
+    baseline: Baselines = None,
+    segmap: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=PATH",
+            help="What was found before: a segmentation map (FITS) of any program, or a folder of"
+            " morpheus run. For one image.",
+            rich_help_panel=DETECTORS,
+        ),
+    ] = None,
+    survey: Annotated[
+        str | None,
+        typer.Option(
+            help="Simulate fields of this survey; morpheus simulate surveys lists them.",
+            rich_help_panel=TRUTH,
+        ),
+    ] = None,
+    size: Annotated[
+        int, typer.Option(help="Side of a field, in pixels.", rich_help_panel=TRUTH)
+    ] = 1024,
+    fields: Annotated[int, typer.Option(help="How many.", rich_help_panel=TRUTH)] = 2,
+    seed: Annotated[
+        int, typer.Option(help="Of the first field; then rising.", rich_help_panel=TRUTH)
+    ] = 1000,
+    density: Annotated[
+        float,
+        typer.Option(help="Sources per square arcminute, F160W < 26.", rich_help_panel=TRUTH),
+    ] = 150.0,
+    tests: Annotated[
+        bool,
+        typer.Option(
+            "--tests/--no-tests",
+            help="The published tests as well: single Sersic profiles, and noise.",
+            rich_help_panel=TRUTH,
+        ),
+    ] = True,
+    field: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Folder of morpheus simulate field, in place of --survey; once for each.",
+            rich_help_panel=TRUTH,
+        ),
+    ] = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            help="Table of labelled sources in the images: x and y, or ra and dec; votes"
+            " (spheroid, disk, irregular, point_source) or a class; mag; r_e.",
+            rich_help_panel=IMAGES,
+        ),
+    ] = None,
+    images: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="IMAGE...",
+            help="One FITS image per band, in the first model's order. A name may hold a column of"
+            " the labels, frames/{frame}/h.fits: an image for each of its values.",
+            rich_help_panel=IMAGES,
+        ),
+    ] = None,
+    band: BandFiles = None,
+    weight: WeightFiles = None,
+    rms: RmsFiles = None,
+    dq: DataQualityFiles = None,
+    check_filters: Check = True,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="WHAT=NAME",
+            help="Column of the labels for mag, r_e, class or one of the classes.",
+            rich_help_panel=IMAGES,
+        ),
+    ] = None,
+    complete: Annotated[
+        bool,
+        typer.Option(
+            "--complete",
+            help="The labels list every source: what is not among them is false.",
+            rich_help_panel=IMAGES,
+        ),
+    ] = False,
+    zero_point: Annotated[
+        float | None,
+        typer.Option(
+            help="AB magnitude of one unit of the first band; by default as its header says.",
+            rich_help_panel=IMAGES,
+            show_default=False,
+        ),
+    ] = None,
+    match_radius: Annotated[
+        float, typer.Option(help="Pixels between a source and what is it.")
+    ] = 5.0,
+    faintest: Annotated[
+        float | None,
+        typer.Option(
+            help="Magnitude to which totals count; by default 1 mag brighter than the 5 sigma depth"
+            " of the simulated survey.",
+            show_default=False,
+        ),
+    ] = None,
+    preset: Preset = "fast",
+    stride: Stride = None,
+    lattice: Lattice = None,
+    edges: Edges = None,
+    precision: Precision = None,
+    device: Device = None,
+    threads: Threads = None,
+    batch_size: BatchSize = None,
+    jobs: Annotated[int, typer.Option(help="Processes that simulate.", rich_help_panel=TRUTH)] = 1,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+) -> None:
+    """Measure what a model finds, how complete and pure it is, and how well calibrated.
+
+    On simulated fields (--survey, --field), or on real images with experts' votes or a reference
+    catalogue (--images, --labels). Several models, other programs' detectors and segmentation maps
+    are compared side by side. Writes report.html, evaluation.json, figures/ and a table of sources
+    for each.
+    """
+    given = images_given(images, more)
+    chosen = [survey is not None, bool(field), labels is not None]
+    if sum(chosen) != 1:
+        raise OptionError(
+            "give one of --survey (simulate), --field (simulated before) and --labels with --images"
+        )
+    if (given or band) and labels is None:
+        raise OptionError("--images need --labels: what is to be found in them")
+    try:
+        from morpheus.evaluate.report import report_files, write_report
+        from morpheus.mosaic.products import check_targets
+        from morpheus.pipeline import known
+        from morpheus.pipeline.evaluation import evaluate as run
+    except ModuleNotFoundError as error:
+        raise missing_package(error, "evaluation", "evaluate") from error
+
+    options = inference_options(
+        preset,
+        stride=stride,
+        lattice=lattice,
+        edges=edges,
+        precision=precision,
+        device=device,
+        threads=threads,
+        batch_size=batch_size,
+    )
+    found = detectors(model, baseline, options, segmap)
+    check_targets(report_files(output, [one.name for one in found]), overwrite=overwrite)
+    setup: dict[str, Any]
+    truths: Iterable[KnownImage]
+    if labels is not None:
+        from morpheus.pipeline import ImageFiles
+
+        setup = {"kind": "labelled", "labels": str(labels)}
+        files = ImageFiles(
+            images_by_name(one_of(given, by_band("--band", band)), found),
+            by_band("--weight", weight),
+            by_band("--rms", rms),
+            by_band("--dq", dq),
+            check_filters,
+        )
+        truths = known.labelled_images(
+            files,
+            labels,
+            columns=by_band("--column", column),
+            complete=complete,
+            zero_point=zero_point,
+        )
+    elif field:
+        setup = {"kind": "simulated"}
+        truths = (known.read_field(one) for one in field)
+    else:
+        setup, truths, depth = _simulated(survey or "", size, fields, seed, density, jobs)
+        faintest = depth if faintest is None else faintest
+    with warnings_as_lines(quiet=quiet), stage_bar(quiet=quiet) as progress:
+        evaluation = run(
+            truths,
+            found,
+            radius=match_radius,
+            faintest=math.inf if faintest is None else faintest,
+            setup=setup,
+            tests=survey if tests else None,
+            progress=progress,
+        )
+    write_report(evaluation, output, overwrite=overwrite)
+    if not quiet:
+        typer.echo(summary(evaluation))
+        typer.echo(f"{output / 'report.html'}")
+
+
+def detectors(
+    models: list[str] | None,
+    baselines: list[str] | None,
+    options: "InferenceOptions",
+    segmaps: list[str] | None = None,
+) -> "list[Detector]":
+    """Make what is evaluated.
+
+    Parameters
+    ----------
+    models : list of str or None
+        Names or folders, or NAME=MODEL.
+    baselines : list of str or None
+        Names of other programs' detectors.
+    options : InferenceOptions
+        How models are run.
+    segmaps : list of str or None, optional
+        NAME=PATH.
+
+    Returns
+    -------
+    list of Detector
+        In this order.
+
+    Raises
+    ------
+    OptionError
+        If there is none, or one is not of the right form.
+    """
+    from morpheus.pipeline.detectors import FixedLabels, ModelDetector, baseline
+
+    found: list[Detector] = []
+    for one in models or ():
+        name, equals, path = one.rpartition("=")
+        found.append(ModelDetector(path, inference=options, name=name if equals else None))
+    found += [baseline(one) for one in baselines or ()]
+    for one in segmaps or ():
+        name, _, path = one.partition("=")
+        if not (name and path):
+            raise OptionError(f"--segmap {one}: expected NAME=PATH, such as sextractor=seg.fits")
+        found.append(FixedLabels(name, path))
+    if not found:
+        raise OptionError(
+            "nothing to evaluate: give -m MODEL, --baseline sep or --segmap NAME=PATH"
+        )
+    return found
+
+
+def images_by_name(images: list[str] | dict[str, str], found: "list[Detector]") -> dict[str, str]:
+    """Give images in the first model's order their names.
+
+    Parameters
+    ----------
+    images : list of str, or dict of str to str
+        In order, or by name already.
+    found : list of Detector
+        What is evaluated.
+
+    Returns
+    -------
+    dict of str to str
+        By name, the reference band first.
+
+    Raises
+    ------
+    OptionError
+        If there is no model whose bands could name them, or it has another number of bands.
+    """
+    from morpheus.pipeline.detectors import ModelDetector
+
+    if isinstance(images, dict):
+        return images
+    bands = next((one.config.bands for one in found if isinstance(one, ModelDetector)), None)
+    if bands is None:
+        raise OptionError("without a model the bands have no names: give --band NAME=FILE")
+    if len(images) != len(bands):
+        raise OptionError(
+            f"--images gives {len(images)} files; the model has the bands {', '.join(bands)}"
+        )
+    return dict(zip(bands, images, strict=True))
+
+
+def _simulated(
+    survey: str, size: int, fields: int, seed: int, density: float, jobs: int
+) -> "tuple[dict[str, Any], Iterable[KnownImage], float]":
+    """Prepare fields, which are simulated when they are needed."""
+    try:
+        from morpheus.simulate import FieldOptions, find_survey, simulate_field
+        from morpheus.simulate.psf import point_source_depth
+    except ModuleNotFoundError as error:
+        raise missing_package(error, "simulation", "evaluate") from error
+    from morpheus.pipeline.known import simulated_image
+
+    if fields < 1:
+        raise OptionError(f"--fields {fields}: it must be at least 1")
+    chosen = [
+        FieldOptions(survey=survey, size=size, seed=seed + number, density=density, jobs=jobs)
+        for number in range(fields)
+    ]
+    chosen[0].check()
+    known = find_survey(survey)
+    depth = point_source_depth(known, known.bands[0])
+    setup = {
+        "kind": "simulated",
+        "survey": survey,
+        "size": size,
+        "seeds": [one.seed for one in chosen],
+        "density": density,
+        "depth": depth,
+    }
+    truths = (simulated_image(simulate_field(one)) for one in chosen)
+    return setup, truths, math.floor(2 * (depth - 1)) / 2
+
+
+def summary(evaluation: "Evaluation") -> str:
+    """Say in a line for each detector how it did.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+        What was done.
+
+    Returns
+    -------
+    str
+        Such as 'sep: 350 of 400 sources detected; 50% to 26.7 mag; purity 91%'.
+    """
+    lines = []
+    for name, result in evaluation.results.items():
+        detection, classes = result.scores["detection"], result.scores["classes"]
+        total = detection["completeness"]["total"]
+        limit = detection["faintest"]
+        to = f" to {limit:g} mag" if math.isfinite(limit) else ""
+        parts = [f"{total['k']} of {total['n']} sources{to} detected"]
+        if math.isfinite(detection["half_complete"]):
+            parts.append(f"half at {detection['half_complete']:.1f} mag")
+        if "purity" in detection:
+            parts.append(f"purity {detection['purity']['total']['value']:.0%}")
+        if classes is not None:
+            group = classes["by_mag"][0] if classes["by_mag"] else classes["all"]
+            to = f" to {group['high']:g} mag" if math.isfinite(group.get("high", math.inf)) else ""
+            parts.append(f"{group['accuracy']['k']} of {group['n']}{to} with the majority's class")
+        lines.append(f"{name}: {'; '.join(parts)}")
+    return "\n".join(lines)

@@ -1,0 +1,276 @@
+"""What can be evaluated: models, other programs' detectors, and segmentation maps on disk."""
+
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
+from numpy.typing import NDArray
+
+from morpheus.errors import GridMismatchError, OptionError, ProductError
+from morpheus.evaluate import Detections, KnownImage, measure_detections
+from morpheus.evaluate.baselines import SETTINGS, photutils_labels, sep_labels
+from morpheus.inference import Classification, InferenceOptions, preset
+from morpheus.model import find_model, load_model
+from morpheus.mosaic import MosaicWarning, same_unit
+from morpheus.pipeline.classification import classify
+from morpheus.segmentation import SEGMENTATION_FILE, Segmentation, SegmentationOptions, segment
+
+__all__ = ["BASELINES", "Detector", "FixedLabels", "ModelDetector", "baseline"]
+
+Image = NDArray[np.float32]
+
+
+class Detector(ABC):
+    """Finds sources in an image.
+
+    Parameters
+    ----------
+    name : str
+        What reports call it.
+    description : str
+        One sentence on what it is and how it was run.
+    """
+
+    def __init__(self, name: str, description: str) -> None:
+        self.name, self.description = name, description
+
+    @abstractmethod
+    def detect(
+        self, image: KnownImage, progress: Callable[[int, int], None] | None = None
+    ) -> Detections:
+        """Find the sources.
+
+        Parameters
+        ----------
+        image : KnownImage
+            The image; its truth is not looked at.
+        progress : callable, optional
+            Called with what is done and what there is to do.
+
+        Returns
+        -------
+        Detections
+            What was found.
+        """
+
+
+class ModelDetector(Detector):
+    """A model of Morpheus, with its segmentation.
+
+    Parameters
+    ----------
+    model : str or Path
+        Name of an installed model, or a model folder.
+    inference : InferenceOptions or str, optional
+        How the windows are placed and computed, or the name of a preset.
+    segmentation : SegmentationOptions, optional
+        How pixels become sources.
+    name : str, optional
+        What reports call it; by default the model's name.
+
+    Raises
+    ------
+    ModelError
+        If the model is not there or damaged.
+    """
+
+    def __init__(
+        self,
+        model: str | Path,
+        *,
+        inference: InferenceOptions | str = "exact",
+        segmentation: SegmentationOptions | None = None,
+        name: str | None = None,
+    ) -> None:
+        self.model, self.config = model, load_model(find_model(model)).config
+        self.inference = preset(inference) if isinstance(inference, str) else inference
+        self.segmentation = SegmentationOptions() if segmentation is None else segmentation
+        spacing = f"a window every {self.inference.stride**2} pixels"
+        if self.inference.stride == 1:
+            spacing = "a window at every pixel"
+        super().__init__(
+            name or self.config.name,
+            f"network {self.config.name}, {spacing}, {self.inference.precision}; sources by"
+            f" {self.segmentation.method}",
+        )
+
+    def detect(
+        self, image: KnownImage, progress: Callable[[int, int], None] | None = None
+    ) -> Detections:
+        """Classify, find the sources and give them classes.
+
+        Parameters
+        ----------
+        image : KnownImage
+            With the model's bands.
+        progress : callable, optional
+            Called with the windows done and their number.
+
+        Returns
+        -------
+        Detections
+            With probabilities.
+
+        Raises
+        ------
+        OptionError
+            If the image lacks one of the model's bands.
+        """
+        names = {band.casefold(): band for band in image.bands}
+        missing = [band for band in self.config.bands if band.casefold() not in names]
+        if missing:
+            raise OptionError(
+                f"{self.config.name} needs {', '.join(missing)}, but {image.name} has"
+                f" {', '.join(image.bands)}"
+            )
+        if image.unit is not None and not same_unit(image.unit, self.config.unit):
+            warnings.warn(
+                f"{image.name} is in {image.unit}, but {self.config.name} was trained on"
+                f" {self.config.unit}: its classes mean little there",
+                MosaicWarning,
+                stacklevel=2,
+            )
+        bands = {band: names[band.casefold()] for band in self.config.bands}
+        found = classify(
+            {band: (image.bands[name], image.wcs) for band, name in bands.items()},
+            model=self.model,
+            weights={
+                band: image.weights[name] for band, name in bands.items() if name in image.weights
+            },
+            options=self.inference,
+            progress=progress,
+        )
+        sources = segment(found, image.reference, options=self.segmentation)
+        return measure_detections(
+            sources.labels,
+            image.reference,
+            zero_point=image.zero_point,
+            classification=found,
+            statistic=sources.provenance["statistic"],
+        )
+
+
+class _Baseline(Detector):
+    """A detector in one band, without classes."""
+
+    def __init__(
+        self, name: str, description: str, find: Callable[[Image, Image | None], NDArray[np.int32]]
+    ) -> None:
+        super().__init__(name, description)
+        self._find = find
+
+    def detect(
+        self, image: KnownImage, progress: Callable[[int, int], None] | None = None
+    ) -> Detections:
+        """Find the sources in the reference band."""
+        labels = self._find(image.reference, image.reference_weight)
+        mask = None if image.reference_weight is None else image.reference_weight <= 0
+        if progress is not None:
+            progress(1, 1)
+        return measure_detections(labels, image.reference, zero_point=image.zero_point, mask=mask)
+
+
+BASELINES = {"sep": (sep_labels, "SExtractor's"), "photutils": (photutils_labels, "photutils'")}
+"""The detectors of other programs, by name."""
+
+
+def baseline(name: str) -> Detector:
+    """Make the detector of another program.
+
+    Parameters
+    ----------
+    name : str
+        'sep' or 'photutils'.
+
+    Returns
+    -------
+    Detector
+        Without classes.
+
+    Raises
+    ------
+    OptionError
+        If it is unknown.
+    """
+    if name not in BASELINES:
+        raise OptionError(f"unknown baseline {name!r}; known are {', '.join(BASELINES)}")
+    find, whose = BASELINES[name]
+    return _Baseline(name, f"{whose} detection {SETTINGS}", find)
+
+
+class FixedLabels(Detector):
+    """What was found before: a segmentation map, with class maps if they are in its folder.
+
+    Parameters
+    ----------
+    name : str
+        What reports call it.
+    path : str or Path
+        A segmentation map (FITS, any program's), or a folder that `morpheus run` made.
+
+    Raises
+    ------
+    ProductError
+        If there is no such map.
+    """
+
+    def __init__(self, name: str, path: str | Path) -> None:
+        super().__init__(name, f"segmentation map {path}")
+        self.path = Path(path)
+        if not self.path.exists():
+            raise ProductError(f"{path} is not there; --segmap takes NAME=FILE or NAME=FOLDER")
+
+    def detect(
+        self, image: KnownImage, progress: Callable[[int, int], None] | None = None
+    ) -> Detections:
+        """Read the map.
+
+        Parameters
+        ----------
+        image : KnownImage
+            On the same pixels.
+        progress : callable, optional
+            Called when it is done.
+
+        Returns
+        -------
+        Detections
+            With probabilities if class maps are there.
+
+        Raises
+        ------
+        GridMismatchError
+            If it has another shape than the image.
+        """
+        classification = Classification.read(self.path) if self.path.is_dir() else None
+        labels = _first_plane(self.path) if classification is None else _own_labels(self.path)
+        if labels.shape != image.reference.shape:
+            raise GridMismatchError(
+                f"{self.path} has shape {labels.shape}, {image.name} {image.reference.shape} (y, x)"
+            )
+        if progress is not None:
+            progress(1, 1)
+        return measure_detections(
+            labels,
+            image.reference,
+            zero_point=image.zero_point,
+            classification=classification,
+        )
+
+
+def _own_labels(folder: Path) -> NDArray[np.integer]:
+    return Segmentation.read(folder / SEGMENTATION_FILE).labels
+
+
+def _first_plane(path: Path) -> NDArray[np.integer]:
+    try:
+        with fits.open(path) as hdus:
+            for hdu in hdus:
+                if hdu.is_image and hdu.data is not None and hdu.data.ndim == 2:  # noqa: PLR2004
+                    return np.array(hdu.data)
+    except (OSError, ValueError) as error:
+        raise ProductError(f"cannot read {path}: {error}") from error
+    raise ProductError(f"{path} holds no segmentation map of two dimensions")

@@ -1,0 +1,230 @@
+"""Images whose truth is known: simulated, on disk, or real ones with labels."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from string import Formatter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from astropy.io import fits
+from astropy.table import Table
+from numpy.typing import NDArray
+
+from morpheus.catalog import BandImage, read_band_images
+from morpheus.classes import CLASS_NAMES
+from morpheus.errors import OptionError, ProductError
+from morpheus.evaluate import KnownImage, Truth, read_labels, truth_of_field
+from morpheus.mosaic.report import read_report
+from morpheus.pipeline.recorded import ImageFiles
+from morpheus.segmentation import open_positions
+
+if TYPE_CHECKING:
+    from morpheus.simulate import SimulatedField
+
+__all__ = ["labelled_images", "read_field", "simulated_image"]
+
+
+TRUTH_FILE, MAPS_FILE = "truth.fits", "truth_maps.fits"
+
+
+def simulated_image(field: "SimulatedField") -> KnownImage:
+    """Take a simulated field and its truth.
+
+    Parameters
+    ----------
+    field : SimulatedField
+        The field.
+
+    Returns
+    -------
+    KnownImage
+        With its truth.
+    """
+    names = [band.name for band in field.survey.bands]
+    return KnownImage(
+        f"{field.survey.name}, seed {field.options.seed}",
+        dict(zip(names, field.images, strict=True)),
+        truth_of_field(field.catalog, names[0], field.truth.owner, field.truth.classes),
+        weights=dict(zip(names, field.weights, strict=True)),
+        wcs=field.wcs,
+        unit=field.survey.unit,
+        zero_point=field.survey.bands[0].zero_point,
+    )
+
+
+def labelled_images(
+    files: ImageFiles,
+    labels: Any,
+    *,
+    columns: Mapping[str, str] | None = None,
+    complete: bool = False,
+    zero_point: float | None = None,
+) -> Iterator[KnownImage]:
+    """Put real images and their labels together.
+
+    Parameters
+    ----------
+    files : ImageFiles
+        Images by band, the reference band first, and their maps. Names may hold columns of the
+        labels in braces, such as 'frames/{frame}/h.fits': there is an image for every value then,
+        with the labels that have it.
+    labels : path or astropy.table.Table
+        As `read_labels` takes it.
+    columns : mapping of str to str, optional
+        Names of its columns.
+    complete : bool, optional
+        Whether every source of the images is listed.
+    zero_point : float, optional
+        AB magnitude of one unit of the reference band; by default what its header says.
+
+    Yields
+    ------
+    KnownImage
+        With the truth that the labels tell.
+
+    Raises
+    ------
+    ImageError
+        If an image cannot be read.
+    OptionError
+        If the labels cannot be used, or none lies in an image.
+    """
+    table = open_positions(labels)
+    names = _placeholders(files)
+    missing = [name for name in names if name not in table.colnames]
+    if missing:
+        raise OptionError(
+            f"file names hold {{{missing[0]}}}, but the labels have no such column; they have"
+            f" {', '.join(table.colnames)}"
+        )
+    if not names:
+        yield _labelled(files, table, columns, complete, zero_point)
+        return
+    keys = [tuple(str(row[name]).strip() for name in names) for row in table]
+    for key in dict.fromkeys(keys):
+        values = dict(zip(names, key, strict=True))
+        maps = (files.images, files.weights, files.rms, files.dq)
+        images, weights, rms, dq = (_filled(one, values) for one in maps)
+        here = ImageFiles(images, weights, rms, dq, files.check_filters)
+        rows = table[[one == key for one in keys]]
+        yield _labelled(here, rows, columns, complete, zero_point, name=", ".join(key))
+
+
+def _placeholders(files: ImageFiles) -> list[str]:
+    """Columns that file names hold, in order and once."""
+    names: dict[str, None] = {}
+    for one in (files.images, files.weights, files.rms, files.dq):
+        for path in (one or {}).values():
+            if isinstance(path, str):
+                try:
+                    names |= {name: None for _, name, _, _ in Formatter().parse(path) if name}
+                except ValueError as error:
+                    raise OptionError(f"{path}: {error}; braces hold a column's name") from error
+    return list(names)
+
+
+def _filled(paths: Mapping[str, Any] | None, values: Mapping[str, str]) -> dict[str, Any] | None:
+    if paths is None:
+        return None
+    return {
+        band: path.format_map(values) if isinstance(path, str) else path
+        for band, path in paths.items()
+    }
+
+
+def _labelled(
+    files: ImageFiles,
+    labels: Table,
+    columns: Mapping[str, str] | None,
+    complete: bool,
+    zero_point: float | None,
+    name: str | None = None,
+) -> KnownImage:
+    bands = list(files.images)
+    images = read_band_images(
+        files.images,
+        bands=bands,
+        weights=files.weights,
+        rms=files.rms,
+        dq=files.dq,
+        check_filters=files.check_filters,
+        zero_points=None if zero_point is None else {bands[0]: zero_point},
+    )
+    title = name or str(files.images[bands[0]])
+    first = images[0]
+    truth = read_labels(labels, first.wcs, columns=columns, complete=complete)
+    height, width = first.shape
+    x, y = np.asarray(truth.sources["x"]), np.asarray(truth.sources["y"])
+    inside = (x >= -0.5) & (x < width - 0.5) & (y >= -0.5) & (y < height - 0.5)  # noqa: PLR2004
+    if not inside.any():
+        raise OptionError(
+            f"none of the {len(truth)} labelled sources lies in {title}"
+            f" ({width} x {height} pixels): are these the labels of this image?"
+        )
+    return _known(title, images, truth)
+
+
+def read_field(folder: str | Path) -> KnownImage:
+    """Read a field that `morpheus simulate field` wrote.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Where its files are.
+
+    Returns
+    -------
+    KnownImage
+        With its truth.
+
+    Raises
+    ------
+    ProductError
+        If it is not such a folder, or a file is missing or damaged.
+    """
+    folder = Path(folder)
+    report = read_report(folder).get("simulation")
+    if not isinstance(report, dict):
+        raise ProductError(
+            f"{folder} is not a simulated field; morpheus simulate field -o {folder} makes one"
+        )
+    bands = list(report["bands"])
+    suffix = "fits.fz" if (folder / f"{MAPS_FILE}.fz").exists() else "fits"
+    images = read_band_images(
+        {band: folder / f"{band.lower()}_sci.{suffix}" for band in bands},
+        bands=bands,
+        weights={band: folder / f"{band.lower()}_wht.{suffix}" for band in bands},
+    )
+    try:
+        catalog = Table.read(folder / TRUTH_FILE, hdu="TRUTH")
+        with fits.open((folder / MAPS_FILE).with_suffix(f".{suffix}")) as maps:
+            owner = np.array(maps["OWNER"].data, dtype=np.int32)
+            classes = np.array([maps[name.upper()].data for name in CLASS_NAMES], np.float32)
+    except (OSError, KeyError, ValueError) as error:
+        raise ProductError(f"cannot read the truth of {folder}: {error}") from error
+    return _known(str(folder), images, truth_of_field(catalog, bands[0], owner, classes))
+
+
+def _known(name: str, images: list[BandImage], truth: Truth) -> KnownImage:
+    first = images[0]
+    weights = {
+        image.band: _weight(image.error, image.invalid())
+        for image in images
+        if image.error is not None
+    }
+    return KnownImage(
+        name,
+        {image.band: np.where(image.invalid(), np.float32(np.nan), image.data) for image in images},
+        truth,
+        weights=weights,
+        wcs=first.wcs,
+        unit=first.unit,
+        zero_point=first.calibration.zero_point,
+    )
+
+
+def _weight(error: NDArray[np.floating[Any]], invalid: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Inverse variance; 0 where a pixel is invalid."""
+    weight = np.zeros(error.shape, dtype=np.float32)
+    weight[~invalid] = np.float32(1) / np.square(error[~invalid], dtype=np.float32)
+    return weight

@@ -1,0 +1,202 @@
+"""Datasets, read."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import zarr
+from astropy.table import Table
+from numpy.typing import NDArray
+
+from morpheus.classes import CLASS_NAMES
+from morpheus.errors import DatasetError
+from morpheus.simulate.layout import ARRAYS, FORMAT, SOURCES, checksum
+
+__all__ = ["Batch", "Dataset"]
+
+# What zarr, its codecs and the file system raise on what is damaged.
+_ERRORS = (OSError, ValueError, KeyError, TypeError, RuntimeError)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A few examples.
+
+    Parameters
+    ----------
+    images : ndarray, shape (n, band, y, x), float32
+        In the unit of the card; NaN where there is no data.
+    weights : ndarray, shape (n, band, y, x), float32
+        Inverse variance of the sky, without the correlation of pixels; 0 where there is no data.
+    classes : ndarray, shape (n, 5, y, x), float16
+        Shares of the classes; they add up to 1.
+    owner : ndarray, shape (n, y, x), int32
+        The column ``id`` of the source with the most light in the example's rows of the table;
+        0 is sky.
+    """
+
+    images: NDArray[np.float32]
+    weights: NDArray[np.float32]
+    classes: NDArray[np.float16]
+    owner: NDArray[np.int32]
+
+
+class Dataset:
+    """A dataset of examples on disk. Open one with `Dataset.open`.
+
+    Parameters
+    ----------
+    path : Path
+        Of the store.
+    store : zarr.Group
+        The store, open for reading.
+
+    Attributes
+    ----------
+    path : Path
+        Of the store.
+    card : dict
+        What the dataset is: kind, survey, bands, pixel scale, unit, zero points, class names,
+        size, seed, options, counts by class, software, checksum.
+    images, weights, classes, owner : zarr.Array, shape (n, ...)
+        As in `Batch`; read when they are indexed.
+    """
+
+    def __init__(self, path: Path, store: Any) -> None:
+        self.path, self._store = path, store
+        self.card: dict[str, Any] = store.attrs.asdict()
+        self.images, self.weights, self.classes, self.owner = (store[name] for name in ARRAYS)
+
+    @classmethod
+    def open(cls, path: Path | str) -> Self:
+        """Open a dataset. Whether a part is missing is found out; `verify` reads all there is.
+
+        Parameters
+        ----------
+        path : Path or str
+            Of the store.
+
+        Returns
+        -------
+        Dataset
+            The dataset.
+
+        Raises
+        ------
+        DatasetError
+            If there is none, or a part of it is missing.
+        """
+        path = Path(path)
+        if not path.is_dir():
+            state = "is a file" if path.exists() else "does not exist"
+            raise DatasetError(f"{path} is no dataset: it {state}")
+        try:
+            store: Any = zarr.open_group(path, mode="r")
+            kind = store.attrs.get("format")
+        except _ERRORS as error:
+            raise DatasetError(f"{path} is no dataset: {error}") from error
+        if kind != FORMAT:
+            raise DatasetError(
+                f"{path} is no dataset that this version reads: its format is {kind}"
+            )
+        try:
+            dataset = cls(path, store)
+            dataset._check()
+        except _ERRORS as error:
+            raise DatasetError(f"{path} is damaged: {error}") from error
+        return dataset
+
+    def _check(self) -> None:
+        card, pixels = self.card, (self.card["size"],) * 2
+        bands, classes = len(card["bands"]), len(CLASS_NAMES)
+        shapes = (bands, *pixels), (bands, *pixels), (classes, *pixels), pixels
+        table = self._store[SOURCES]
+        columns = [table[name] for name in table.attrs["columns"]]
+        rows = sum(card["counts"]["sources"].values())
+        for array, shape in (
+            *zip((self._store[name] for name in ARRAYS), shapes, strict=True),
+            *((column, None) for column in columns),
+        ):
+            expected = (rows,) if shape is None else (card["n"], *shape)
+            if array.shape != expected:
+                raise DatasetError(
+                    f"{self.path} is damaged: {array.path} has the shape {array.shape}, not"
+                    f" {expected}"
+                )
+            missing = array.nchunks - array.nchunks_initialized
+            if missing:
+                raise DatasetError(
+                    f"{self.path} is damaged: {missing} chunks of {array.path} are not there"
+                )
+
+    def __len__(self) -> int:
+        return int(self.card["n"])
+
+    @property
+    def chunk(self) -> int:
+        """Number of examples in a file: to read one costs as much as to read them all."""
+        return int(self.images.chunks[0])
+
+    def read(self, start: int, stop: int) -> Batch:
+        """Read examples.
+
+        Parameters
+        ----------
+        start, stop : int
+            The first, and the one after the last.
+
+        Returns
+        -------
+        Batch
+            At most as many as there are.
+
+        Raises
+        ------
+        DatasetError
+            If they cannot be read.
+        """
+        try:
+            return Batch(*(np.asarray(self._store[name][start:stop]) for name in ARRAYS))
+        except _ERRORS as error:
+            raise DatasetError(f"{self.path} is damaged: {error}") from error
+
+    @cached_property
+    def sources(self) -> Table:
+        """Table of the sources of all examples; the column ``example`` says of which.
+
+        Raises
+        ------
+        DatasetError
+            If it cannot be read.
+        """
+        table = Table()
+        try:
+            for name in self._store[SOURCES].attrs["columns"]:
+                column = self._store[SOURCES][name]
+                values, attributes = np.asarray(column[:]), column.attrs.asdict()
+                if "values" in attributes:
+                    values = np.array(attributes["values"])[values]
+                table[name] = values
+                table[name].unit = attributes.get("unit")
+        except _ERRORS as error:
+            raise DatasetError(f"{self.path} is damaged: {error}") from error
+        return table
+
+    def verify(self) -> None:
+        """Read everything and compare it with the checksum.
+
+        Raises
+        ------
+        DatasetError
+            If it is not what was written.
+        """
+        try:
+            found = checksum(self._store)
+        except _ERRORS as error:
+            raise DatasetError(f"{self.path} is damaged: {error}") from error
+        if found != self.card["checksum"]:
+            raise DatasetError(
+                f"{self.path} was changed: it does not have the checksum of its card"
+            )

@@ -1,0 +1,251 @@
+"""A dataset that is being made: begun beside its final name, gone on with, and put in its place."""
+
+import contextlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+
+from morpheus.errors import DatasetError, ProductError
+from morpheus.mosaic.products import check_targets, write_json
+from morpheus.simulate.layout import ARRAYS, CONFIG, FORMAT, checksum, is_dataset
+from morpheus.simulate.rows import gather_rows, write_rows
+
+try:
+    import fcntl
+except ImportError:  # Windows has no such locks
+    fcntl = None  # type: ignore[assignment]
+
+__all__ = ["ArraySpec", "Partial", "partial_path"]
+
+ArraySpec = tuple[tuple[int, ...], np.dtype[Any], tuple[str, ...]]
+"""Shape, type and names of the axes of an array."""
+
+_BEGUN, _LOCK = "begun.json", "lock"
+
+
+def partial_path(path: Path) -> Path:
+    """Tell where a dataset lies while it is made.
+
+    Parameters
+    ----------
+    path : Path
+        Of the dataset.
+
+    Returns
+    -------
+    Path
+        The folder beside it.
+    """
+    return path.with_name(path.name + ".partial")
+
+
+class Partial:
+    """A store that is being made, by one process at a time. It is a context.
+
+    Its folder has the store, a file with rows of the table for each group of examples that is
+    complete, and the options with which it was begun.
+
+    Parameters
+    ----------
+    path : Path
+        Where the complete store goes.
+    begun : mapping
+        What must be the same to go on: options and versions, as JSON can hold them.
+    overwrite : bool
+        Whether a dataset that exists may be replaced, in the end.
+
+    Raises
+    ------
+    DatasetError
+        If the partial store was begun otherwise, or another process works at it.
+    ProductError
+        If something exists that may not be replaced, or the folder cannot be written to.
+    """
+
+    def __init__(self, path: Path, begun: Mapping[str, Any], *, overwrite: bool) -> None:
+        self.path, self.folder = path, partial_path(path)
+        self._store, self._rows = self.folder / "store", self.folder / "rows"
+        self._replaced = self.folder / "replaced"
+        check_targets([path], overwrite=True)
+        if not self.folder.exists():
+            _check_target(path, overwrite=overwrite)
+            self.folder.mkdir(parents=True)
+        before = self._read_begun()
+        self._lock = self._take_lock()
+        self.done = 0
+        with self._closed_if_refused():
+            self._put_back()
+            _check_target(path, overwrite=overwrite)
+            if self._store.exists():
+                self._check_begun(before, begun)
+            else:
+                shutil.rmtree(self._rows, ignore_errors=True)
+            self._rows.mkdir(exist_ok=True)
+            write_json(self.folder / _BEGUN, begun, overwrite=True)
+        while self._row_file(self.done).exists():
+            self.done += 1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._lock.close()
+        if self.done == 0:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    @contextlib.contextmanager
+    def _closed_if_refused(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            self._lock.close()
+            raise
+
+    def _put_back(self) -> None:
+        """Tidy up after an end in the midst of `finish`."""
+        if self._replaced.exists() and self.path.exists():
+            shutil.rmtree(self._replaced)
+        elif self._replaced.exists():
+            self._replaced.rename(self.path)
+
+    def _read_begun(self) -> dict[str, Any]:
+        """Read with which options the folder was begun; nothing of a new one."""
+        if self.folder.is_dir() and {item.name for item in self.folder.iterdir()} <= {_LOCK}:
+            return {}
+        try:
+            return dict(json.loads((self.folder / _BEGUN).read_bytes()))
+        except (OSError, ValueError, TypeError):
+            raise DatasetError(
+                f"{self.folder} is not a dataset that was begun; remove it or choose another name"
+            ) from None
+
+    def _check_begun(self, before: Mapping[str, Any], begun: Mapping[str, Any]) -> None:
+        for key, value in begun.items():
+            if before.get(key) != value:
+                raise DatasetError(
+                    f"{self.folder} was begun with {key} = {before.get(key)}, not {value}: go on"
+                    " with the same, remove it, or choose another name"
+                )
+
+    def _take_lock(self) -> IO[str]:
+        file = (self.folder / _LOCK).open("w")
+        if fcntl is not None:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                file.close()
+                raise DatasetError(f"another process works at {self.folder}") from None
+        return file
+
+    def _row_file(self, number: int) -> Path:
+        return self._rows / f"{number:07d}.npz"
+
+    def create(self, arrays: Mapping[str, ArraySpec], group_size: int) -> None:
+        """Create the arrays, unless there are groups of them already.
+
+        Parameters
+        ----------
+        arrays : mapping of str to ArraySpec
+            By name.
+        group_size : int
+            Examples in a group, and in a chunk.
+        """
+        if self.done:
+            return
+        store: Any = zarr.create_group(self._store, overwrite=True)
+        for name, (shape, dtype, axes) in arrays.items():
+            store.create_array(
+                name,
+                shape=shape,
+                chunks=(min(group_size, shape[0]), *shape[1:]),
+                dtype=dtype,
+                fill_value=np.nan if name == "images" else 0,
+                dimension_names=axes,
+            )
+
+    def write(
+        self, arrays: Mapping[str, NDArray[Any]], columns: Mapping[str, NDArray[Any]]
+    ) -> None:
+        """Write the next group; when this returns it is on disk.
+
+        Parameters
+        ----------
+        arrays : mapping of str to ndarray
+            By name.
+        columns : mapping of str to ndarray
+            Rows of the table.
+        """
+        store: Any = zarr.open_group(self._store, mode="r+")
+        number = self.done
+        for name in ARRAYS:
+            array = store[name].with_config(CONFIG)
+            start = number * array.chunks[0]
+            array[start : start + len(arrays[name])] = arrays[name]
+            key = array.metadata.encode_chunk_key((number,) + (0,) * (array.ndim - 1))
+            _flush(self._store / name / key)
+        pixels = arrays["classes"].sum(axis=(0, 2, 3), dtype=float)
+        write_rows(self._row_file(number), columns, pixels)
+        self.done += 1
+
+    def finish(self, card: Mapping[str, Any], units: Mapping[str, str]) -> dict[str, Any]:
+        """Write the table and the card, and put the store in its place.
+
+        Parameters
+        ----------
+        card : mapping
+            Attributes of the store; counts, checksum and format are added.
+        units : mapping of str to str
+            Of the columns that have one.
+
+        Returns
+        -------
+        dict
+            The card.
+        """
+        store: Any = zarr.open_group(self._store, mode="r+")
+        files = [self._row_file(number) for number in range(self.done)]
+        counts = gather_rows(store, files, units)
+        if card["kind"] != "stamps":
+            del counts["centers"]
+        whole = {"format": FORMAT, **card, "counts": counts, "checksum": checksum(store)}
+        store.attrs.put(whole)
+        for file in self._store.rglob("*"):
+            _flush(file)
+        if self.path.exists():
+            self.path.rename(self._replaced)
+        self._store.rename(self.path)
+        shutil.rmtree(self.folder)
+        return whole
+
+
+def _check_target(path: Path, *, overwrite: bool) -> None:
+    if not path.exists():
+        return
+    if not is_dataset(path):
+        raise ProductError(f"{path} exists and is no dataset; choose another name")
+    if not overwrite:
+        raise ProductError(
+            f"{path} exists; choose another name or give --overwrite (overwrite=True)"
+        )
+
+
+def _flush(path: Path) -> None:
+    """Wait until a file, or a folder's list of files, is on disk."""
+    number = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
