@@ -57,7 +57,7 @@ class KnownImage:
 
     @property
     def reference(self) -> Image:
-        """Pixels of the reference band."""
+        """Image in the reference band."""
         return self.bands[self.reference_band]
 
     @property
