@@ -167,3 +167,26 @@ def test_the_mirror_image_is_matched_alike():
     other[:, 0] = SHAPE[1] - 1 - other[:, 0]
     a, b = match(truth(*places), plain, 5), match(truth(*other), mirrored, 5)
     assert a.source_outcomes.tolist() == b.source_outcomes.tolist()
+
+
+def test_the_nearest_brighter_neighbour():
+    rng = np.random.default_rng(5)
+    places = np.column_stack(
+        [rng.uniform(0, 49, 60), rng.uniform(0, 39, 60), rng.normal(22, 1, 60)]
+    )
+    places[3, 2] = np.nan
+    sample = compare(truth(*places), found(), radius=2)
+    x, y, mag = places.T
+    for row, distance in enumerate(sample.sources["neighbour"]):
+        brighter = mag < mag[row]
+        expected = np.hypot(x - x[row], y - y[row])[brighter].min(initial=np.inf)
+        assert distance == pytest.approx(expected)
+
+
+def test_the_main_owner_of_a_label():
+    owner = np.zeros(SHAPE, int)
+    owner[10:20, 10:14], owner[10:20, 14:20] = 1, 2
+    # Neither position is near the label, which is more the second's.
+    sources = truth((40, 5, 20), (45, 35, 21), owner=owner)
+    result = match(sources, found((10, 10, 10, 10)), 2)
+    assert result.labels.tolist() == [0, 1]

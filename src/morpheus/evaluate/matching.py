@@ -188,14 +188,9 @@ def _settle_by_pixels(
     """Decide on the labels nobody chose by the owner of most of their pixels."""
     row_of = {int(number): row for row, number in enumerate(truth.sources["id"])}
     free = np.flatnonzero(found.sources < 0) + 1
-    chosen = np.isin(detections.labels, free)
-    labels, owners = detections.labels[chosen], owner[chosen]
-    order = np.lexsort((owners, labels))
-    pairs, counts = np.unique(np.column_stack([labels, owners])[order], axis=0, return_counts=True)
+    main = _main_owners(owner, detections.labels, free)
     for label in sorted(free, key=lambda number: -detections.area[number - 1]):
-        mine = pairs[:, 0] == label
-        number = int(pairs[mine, 1][counts[mine].argmax()])
-        row = row_of.get(number, -1)
+        row = row_of.get(main[int(label)], -1)
         if row < 0:
             continue
         found.sources[label - 1] = row
@@ -205,3 +200,14 @@ def _settle_by_pixels(
         elif found.source_outcomes[row] != SourceOutcome.OUTSIDE:
             found.labels[row] = label
             found.source_outcomes[row] = SourceOutcome.DETECTED
+
+
+def _main_owners(
+    owner: NDArray[np.int32], labels: NDArray[np.int32], chosen: NDArray[np.int64]
+) -> dict[int, int]:
+    """Owner of most pixels of each of the chosen labels; of equals, the first."""
+    inside = np.isin(labels, chosen)
+    pairs = np.column_stack([labels[inside], owner[inside]])
+    pairs, counts = np.unique(pairs, axis=0, return_counts=True)
+    order = np.lexsort((-pairs[:, 1], counts, pairs[:, 0]))  # the last of a label has the most
+    return {int(label): int(number) for label, number in pairs[order]}

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from astropy.table import Table, vstack
+from numpy.typing import NDArray
+from scipy.spatial import KDTree
 
 from morpheus.evaluate.detections import Detections
 from morpheus.evaluate.matching import LabelOutcome, SourceOutcome, chance_rate, match
@@ -121,13 +123,22 @@ def compare(
     )
 
 
-def _brighter_neighbours(truth: Truth) -> np.ndarray:
+def _brighter_neighbours(truth: Truth) -> NDArray[np.float64]:
     """Distance in pixels from each source to the nearest of the brighter ones."""
-    x, y = np.asarray(truth.sources["x"]), np.asarray(truth.sources["y"])
-    mag = np.asarray(truth.sources["mag"])
+    places = np.column_stack([truth.sources["x"], truth.sources["y"]])
+    mag = np.asarray(truth.sources["mag"], dtype=float)
     distances = np.full(len(truth), np.inf)
-    for row in range(len(truth)):
-        brighter = mag < mag[row]
-        if brighter.any():
-            distances[row] = np.hypot(x[brighter] - x[row], y[brighter] - y[row]).min()
+    known = np.isfinite(places).all(axis=1) & np.isfinite(mag)
+    rows, places = np.flatnonzero(known), places[known]
+    if rows.size < 2:  # noqa: PLR2004 (neighbours)
+        return distances
+    tree, left, n_near = KDTree(places), np.arange(rows.size), 2
+    while left.size:  # look farther and farther, for those that have found none
+        n_near = min(2 * n_near, rows.size)
+        away, near = tree.query(places[left], k=n_near)
+        brighter = mag[rows[near]] < mag[rows[left]][:, None]
+        has = brighter.any(axis=1)
+        first = brighter.argmax(axis=1)
+        distances[rows[left[has]]] = away[has, first[has]]
+        left = left[~has] if n_near < rows.size else left[:0]
     return distances
