@@ -107,6 +107,8 @@ def test_nothing_is_replaced(evaluate, simulated):
         (("--survey", "xdf", "--baseline", "daofind"), "sep, photutils"),
         (("--survey", "xdf", "--field", ".", "--baseline", "sep"), "one of"),
         (("--survey", "xdf", "--baseline", "sep", "--images", "a.fits"), "--labels"),
+        (("--survey", "xdf", "--baseline", "sep", "--complete"), "--complete needs --labels"),
+        (("--field", ".", "--baseline", "sep", "--size", 99), "--size needs --survey"),
         (("--survey", "xdf", "-m", "nosuch"), "nosuch"),
         (("--survey", "xdf", "--segmap", "seg.fits"), "NAME=PATH"),
         (("--survey", "xdf", "--segmap", "a=nosuch.fits"), "nosuch.fits"),

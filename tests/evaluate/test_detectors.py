@@ -14,6 +14,7 @@ from morpheus.errors import GridMismatchError, OptionError, ProductError
 from morpheus.evaluate import KnownImage, Truth
 from morpheus.inference import InferenceOptions
 from morpheus.model import save_model
+from morpheus.mosaic.products import to_json
 from morpheus.pipeline import ImageFiles, ModelDetector, baseline, evaluate
 from morpheus.pipeline.detectors import FixedLabels
 from morpheus.pipeline.known import labelled_images, read_field, simulated_image
@@ -74,7 +75,7 @@ def test_all_are_asked_the_same(field):
     both = evaluate([image], [sep, half]).results
     assert both["sep"].scores["n_sources"] == both["half"].scores["n_sources"]
     assert both["sep"].scores["n_sources"] < alone["n_sources"]
-    assert both["sep"].scores["detection"] == both["half"].scores["detection"]
+    assert to_json(both["sep"].scores) == to_json(both["half"].scores)
 
 
 def test_a_segmentation_map_of_any_program(field, tmp_path):
@@ -87,6 +88,10 @@ def test_a_segmentation_map_of_any_program(field, tmp_path):
     fits.writeto(tmp_path / "small.fits", np.zeros((4, 4), np.int32))
     with pytest.raises(GridMismatchError, match=r"small\.fits"):
         evaluate([image], [FixedLabels("small", tmp_path / "small.fits")])
+    with pytest.raises(OptionError, match="one image"):
+        evaluate([image, image], [FixedLabels("truth", path)])
+    with pytest.raises(OptionError, match="one image"):
+        evaluate([image], [FixedLabels("truth", path)], tests="candels-deep")
     with pytest.raises(ProductError, match="not there"):
         FixedLabels("none", tmp_path / "none.fits")
 
@@ -143,7 +148,7 @@ def test_frames_by_a_column_of_the_labels(field, tmp_path):
         }
     )
     files = ImageFiles({"F160W": f"{tmp_path}/{{part}}/h.fits"})
-    images = list(labelled_images(files, labels, zero_point=25.946))
+    images = list(labelled_images(files, labels, zero_points={"F160W": 25.946}))
     assert sorted(one.name for one in images) == ["north", "south"]
     assert sum(len(one.truth) for one in images) == len(bright)
     found = evaluate(images, [baseline("sep")]).results["sep"].scores
@@ -151,6 +156,26 @@ def test_frames_by_a_column_of_the_labels(field, tmp_path):
     assert "purity" not in found["detection"]
     with pytest.raises(OptionError, match="no such column"):
         list(labelled_images(ImageFiles({"F160W": "{frame}.fits"}), labels))
+    numbered = ImageFiles({"F160W": f"{tmp_path}/{{part:03d}}/h.fits"})
+    with pytest.raises(OptionError, match="braces hold a column"):
+        list(labelled_images(numbered, labels))
     labels["x"] += 1000
     with pytest.raises(OptionError, match="none of the"):
         list(labelled_images(files, labels))
+
+
+def test_bands_that_are_not_aligned(field, tmp_path):
+    folder = field[0]
+    shifted = fits.getdata(folder / "f125w_sci.fits"), fits.getheader(folder / "f125w_sci.fits")
+    shifted[1]["CRVAL1"] += 20 / 3600
+    fits.writeto(tmp_path / "j.fits", *shifted)
+    files = ImageFiles({"F160W": str(folder / "f160w_sci.fits"), "F125W": str(tmp_path / "j.fits")})
+    with pytest.raises(GridMismatchError, match="F125W"):
+        list(labelled_images(files, Table({"x": [100.0], "y": [100.0]})))
+
+
+def test_nothing_is_found_where_nothing_is_seen():
+    blank = np.full((40, 40), np.nan, np.float32)
+    for name in ("sep", "photutils"):
+        image = KnownImage("blank", {"H": blank}, Truth(Table({"x": [], "y": []})))
+        assert len(baseline(name).detect(image)) == 0

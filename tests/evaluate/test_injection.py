@@ -335,7 +335,7 @@ def test_two_existing_sources_that_merge_leave_an_injected_one_its_label():
     # The two are one detection, whose light lies at 32.9.
     assert sample.sources["neighbour"][0] == pytest.approx(17.1, abs=0.3)
     assert sample.sources["mag_label"][0] == pytest.approx(23, abs=0.4)
-    assert sample.chance == (0.0,)
+    assert sample.chance[0] == 0
 
 
 def test_what_is_masked_counts_for_nothing():

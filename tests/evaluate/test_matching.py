@@ -16,6 +16,7 @@ from morpheus.evaluate import (
     match,
     measure_detections,
 )
+from morpheus.evaluate.matching import chance_matches
 
 SHAPE = 40, 50
 
@@ -136,19 +137,23 @@ def test_no_sources_and_no_labels():
 
 @given(
     labels=arrays(np.int32, SHAPE, elements=st.integers(0, 6)),
+    owned=st.booleans(),
     places=st.lists(
         st.tuples(st.floats(-3, 52), st.floats(-3, 42), st.floats(18, 28)), min_size=0, max_size=12
     ),
     radius=st.floats(0.5, 20),
 )
-def test_it_is_one_to_one(labels, places, radius):
+def test_it_is_one_to_one(labels, owned, places, radius):
     detections = measure_detections(labels, np.ones(SHAPE, np.float32))
-    result = match(truth(*places), detections, radius)
+    owner = np.roll(labels, 7, axis=1) if owned else None
+    result = match(truth(*places, owner=owner), detections, radius)
     detected = result.source_outcomes == SourceOutcome.DETECTED
     own = result.labels[detected]
     assert len(set(own.tolist())) == len(own)
     assert_array_equal(result.sources[own - 1], np.flatnonzero(detected))
-    assert (result.label_outcomes == LabelOutcome.MATCHED).sum() == detected.sum()
+    assert (result.label_outcomes[own - 1] == LabelOutcome.MATCHED).all()
+    shreds = result.sources[result.label_outcomes == LabelOutcome.SHRED]
+    assert detected[shreds].all()
     blended = result.labels[result.source_outcomes == SourceOutcome.BLENDED]
     assert set(blended.tolist()) <= set(own.tolist())
     missed = (result.source_outcomes == SourceOutcome.MISSED) | (
@@ -180,12 +185,41 @@ def test_the_nearest_brighter_neighbour():
     for row, distance in enumerate(sample.sources["neighbour"]):
         brighter = mag < mag[row]
         expected = np.hypot(x - x[row], y - y[row])[brighter].min(initial=np.inf)
-        assert distance == pytest.approx(expected)
+        assert distance == pytest.approx(expected if expected <= 50 else np.inf)
+
+
+@pytest.mark.parametrize(("sky", "outcome"), [(45, "matched"), (55, "spurious")])
+def test_most_of_a_label_is_sky_or_not(sky, outcome):
+    # 100 pixels; the two sources share what is not sky, and neither has as much as the sky.
+    owner = np.zeros(SHAPE, int)
+    owner[10:20, 10:20].flat[sky : (100 + sky) // 2] = 1
+    owner[10:20, 10:20].flat[(100 + sky) // 2 :] = 2
+    result = match(truth((40, 5, 20), (45, 35, 21), owner=owner), found((10, 10, 10, 10)), 2)
+    assert result.label_outcomes.tolist() == [outcome]
+
+
+def test_labels_at_the_edge_may_be_of_what_lies_beyond():
+    result = match(truth((-3, 20, 18)), found((0, 15, 3, 9), (20, 20, 5, 5)), 1)
+    assert result.label_outcomes.tolist() == ["outside", "spurious"]
+
+
+def test_chance_matches():
+    # A free label of a fifth of the image, and one that a source has, which is not offered.
+    places = [(x, y, 25) for x in range(25, 50) for y in range(40)]
+    detections = found((0, 0, 25, 10), (40, 30, 4, 4))
+    sources = truth((41, 31, 15), *places, owner=np.where(detections.labels == 2, 1, 0))
+    result = match(sources, detections, 0.1)
+    k, n = chance_matches(sources, detections, result, 0.1)
+    assert n == 1001
+    assert k == 250
+    two = compare(sources, detections, radius=0.1) + compare(sources, found(), radius=0.1)
+    assert two.chance == (250, 2002)
 
 
 def test_the_main_owner_of_a_label():
     owner = np.zeros(SHAPE, int)
-    owner[10:20, 10:14], owner[10:20, 14:20] = 1, 2
+    owner[10:20, 10:14] = 1
+    owner[10:20, 14:20] = 2
     # Neither position is near the label, which is more the second's.
     sources = truth((40, 5, 20), (45, 35, 21), owner=owner)
     result = match(sources, found((10, 10, 10, 10)), 2)

@@ -86,10 +86,17 @@ def test_bins():
 
 
 def test_half_complete():
-    bins = [{"low": m, "high": m + 1, "value": v} for m, v in ((24, 1), (25, 0.75), (26, 0.25))]
+    bins = [
+        {"low": m, "high": m + 1, "value": v, "n": 8} for m, v in ((24, 1), (25, 0.75), (26, 0.25))
+    ]
     assert half_complete(bins) == pytest.approx(26.0)
     assert np.isnan(half_complete(bins[:2]))
     assert np.isnan(half_complete([]))
+    lucky = (
+        {"low": 29, "high": 30, "value": 1.0, "n": 1},
+        {"low": 30, "high": 31, "value": 0, "n": 1},
+    )
+    assert half_complete([*bins, *lucky]) == pytest.approx(26.0)
 
 
 def test_a_perfect_detector():

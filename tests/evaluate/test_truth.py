@@ -9,6 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from morpheus.errors import GridMismatchError, OptionError
 from morpheus.evaluate import measure_detections, read_labels, truth_of_field
+from morpheus.mosaic import MosaicWarning
 
 
 @pytest.fixture
@@ -48,6 +49,30 @@ def test_classes_by_name():
     assert_array_equal(named.sources["votes"], [[0, 0, 0, 1], [1, 0, 0, 0]])
 
 
+def test_votes_in_percent():
+    percent = dict(zip(VOTES, ([95, 0], [5, 120], [0, 3], [0, 0]), strict=True))
+    shares = read_labels(table(**percent), None).sources["votes"]
+    assert_allclose(shares, [[0.95, 0.05, 0, 0], [0, 120 / 123, 3 / 123, 0]])
+
+
+def test_classes_of_another_kind_count_in_detection_only():
+    with pytest.warns(MosaicWarning, match="'galaxy'"):
+        truth = read_labels(table(**{"class": ["GALAXY", "STAR"]}), None)
+    assert np.isnan(truth.sources["votes"]).all()
+
+
+def test_sizes_have_units_and_can_be_unknown():
+    truth = read_labels(table(r_e=[1 / 3600, -1.0] * u.deg), None)
+    assert_allclose(truth.sources["r_e"], [1.0, np.nan])
+    # SExtractor's FLUX_RADIUS is in pixels, and so is not taken for it.
+    assert np.isnan(read_labels(table(FLUX_RADIUS=[3.0, 4.0]), None).sources["r_e"]).all()
+
+
+def test_positions_of_photutils():
+    labels = Table({"label": [1], "x_centroid": [4.5], "y_centroid": [2.0]})
+    assert read_labels(labels, None).sources["x"][0] == 4.5
+
+
 def test_a_reference_catalogue_has_magnitudes_and_sizes():
     truth = read_labels(
         table(MAG_AUTO=[22.0, 99.0] * u.mag, r=[0.5, 1.0]), None, columns={"r_e": "R"}
@@ -70,11 +95,12 @@ def test_sky_positions(wcs):
     ("labels", "columns", "message"),
     [
         (Table({"ra": [53.1], "dec": [-27.8]}), None, "no WCS"),
+        (table(r_e=[[1, 2], [3, 4]]), None, "holds arrays"),
+        (table(r_e=[1, 2] * u.pix), None, "which is no arcsec"),
         (Table({"disk": [1.0]}), None, "ra and dec, or x and y"),
         (table(disk=[1, 0]), None, "no column for spheroid"),
         (table(**{**VOTES, "disk": [-1, 0]}), None, "negative"),
         (table(**{**VOTES, "disk": ["a", "b"]}), None, "not numbers"),
-        (table(**{"class": ["spiral", "ring"]}), None, "'spiral'"),
         (table(), {"mag": "F160W"}, "no column F160W"),
         (table(), {"magnitude": "F160W"}, "known are mag, r_e, class"),
     ],
@@ -128,5 +154,7 @@ def test_maps_of_other_programs():
         measure_detections(np.full((4, 5), 0.5), image)
     with pytest.raises(OptionError, match="integers"):
         measure_detections(np.full((4, 5), -1), image)
+    with pytest.raises(OptionError, match="2\\^63"):
+        measure_detections(np.full((4, 5), 2**64 - 1, np.uint64), image)
     with pytest.raises(GridMismatchError, match="shape"):
         measure_detections(np.ones((5, 4), int), image)

@@ -177,6 +177,13 @@ def test_compressed_files_hold_the_same(tmp_path):
         make_field(tmp_path, options, compress=True)
 
 
+def test_nothing_of_another_field_is_left(tmp_path):
+    make_field(tmp_path, FieldOptions(size=64, seed=5), compress=True)
+    made = make_field(tmp_path, FieldOptions(survey="euclid-vis", size=64, seed=6), overwrite=True)
+    assert sorted(tmp_path.iterdir()) == sorted(field_files(tmp_path, "euclid-vis"))
+    assert_array_equal(read_field(tmp_path).reference, made.images[0])
+
+
 @pytest.mark.parametrize("survey", ["nircam", "euclid-vis", "roman", "lsst"])
 def test_other_surveys(survey, tmp_path):
     made = make_field(tmp_path, FieldOptions(survey=survey, size=96, seed=1))

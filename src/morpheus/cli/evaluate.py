@@ -1,6 +1,7 @@
 """`morpheus evaluate`: what models and other detectors find, against the truth."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,8 +19,10 @@ from morpheus.cli.arguments import (
     WeightFiles,
     by_band,
     images_given,
+    numbers_by_band,
     one_of,
 )
+from morpheus.cli.catalog import ZeroPoints
 from morpheus.cli.terminal import stage_bar, warnings_as_lines
 from morpheus.cli.windows import (
     BatchSize,
@@ -91,24 +94,41 @@ def evaluate(
         ),
     ] = None,
     size: Annotated[
-        int, typer.Option(help="Side of a field, in pixels.", rich_help_panel=TRUTH)
-    ] = 1024,
-    fields: Annotated[int, typer.Option(help="How many.", rich_help_panel=TRUTH)] = 2,
+        int | None,
+        typer.Option(
+            help="Side of a field, in pixels (1024).", rich_help_panel=TRUTH, show_default=False
+        ),
+    ] = None,
+    fields: Annotated[
+        int | None,
+        typer.Option(help="How many (2).", rich_help_panel=TRUTH, show_default=False),
+    ] = None,
     seed: Annotated[
-        int, typer.Option(help="Of the first field; then rising.", rich_help_panel=TRUTH)
-    ] = 1000,
+        int | None,
+        typer.Option(
+            help="Of the first field, from which they rise (1000).",
+            rich_help_panel=TRUTH,
+            show_default=False,
+        ),
+    ] = None,
     density: Annotated[
-        float,
-        typer.Option(help="Sources per square arcminute, F160W < 26.", rich_help_panel=TRUTH),
-    ] = 150.0,
+        float | None,
+        typer.Option(
+            help="Sources per square arcminute with F160W < 26 (150).",
+            rich_help_panel=TRUTH,
+            show_default=False,
+        ),
+    ] = None,
     tests: Annotated[
-        bool,
+        bool | None,
         typer.Option(
             "--tests/--no-tests",
-            help="The published tests as well: single Sersic profiles, and noise.",
+            help="The published tests as well: single Sersic profiles, and noise (with --survey"
+            " unless --no-tests is given).",
             rich_help_panel=TRUTH,
+            show_default=False,
         ),
-    ] = True,
+    ] = None,
     field: Annotated[
         list[Path] | None,
         typer.Option(
@@ -154,14 +174,7 @@ def evaluate(
             rich_help_panel=IMAGES,
         ),
     ] = False,
-    zero_point: Annotated[
-        float | None,
-        typer.Option(
-            help="AB magnitude of one unit of the first band; by default as its header says.",
-            rich_help_panel=IMAGES,
-            show_default=False,
-        ),
-    ] = None,
+    zero_point: ZeroPoints = None,
     match_radius: Annotated[
         float, typer.Option(help="Pixels between a source and what is it.")
     ] = 5.0,
@@ -193,17 +206,27 @@ def evaluate(
     for each.
     """
     given = images_given(images, more)
-    chosen = [survey is not None, bool(field), labels is not None]
-    if sum(chosen) != 1:
+    simulation = {"--size": size, "--fields": fields, "--seed": seed, "--density": density}
+    real: dict[str, Any] = {
+        "--images": given,
+        "--band": band,
+        "--weight": weight,
+        "--rms": rms,
+        "--dq": dq,
+    }
+    real |= {"--column": column, "--complete": complete or None, "--zero-point": zero_point}
+    if survey is None:
+        _refuse(simulation | {"--tests": tests or None}, "--survey")
+    if labels is None:
+        _refuse(real, "--labels")
+    if sum([survey is not None, bool(field), labels is not None]) != 1:
         raise OptionError(
             "give one of --survey (simulate), --field (simulated before) and --labels with --images"
         )
-    if (given or band) and labels is None:
-        raise OptionError("--images need --labels: what is to be found in them")
     try:
         from morpheus.evaluate.report import report_files, write_report
         from morpheus.mosaic.products import check_targets
-        from morpheus.pipeline import known
+        from morpheus.pipeline import ImageFiles, known
         from morpheus.pipeline.evaluation import evaluate as run
     except ModuleNotFoundError as error:
         raise missing_package(error, "evaluation", "evaluate") from error
@@ -223,9 +246,6 @@ def evaluate(
     setup: dict[str, Any]
     truths: Iterable[KnownImage]
     if labels is not None:
-        from morpheus.pipeline import ImageFiles
-
-        setup = {"kind": "labelled", "labels": str(labels)}
         files = ImageFiles(
             images_by_name(one_of(given, by_band("--band", band)), found),
             by_band("--weight", weight),
@@ -233,19 +253,21 @@ def evaluate(
             by_band("--dq", dq),
             check_filters,
         )
+        points = numbers_by_band("--zero-point", zero_point)
+        columns = by_band("--column", column)
+        setup = {"kind": "labelled", "labels": str(labels), "complete": complete}
+        setup |= {"columns": columns, "zero_points": points or None}
         truths = known.labelled_images(
-            files,
-            labels,
-            columns=by_band("--column", column),
-            complete=complete,
-            zero_point=zero_point,
+            files, labels, columns=columns, complete=complete, zero_points=points
         )
     elif field:
-        setup = {"kind": "simulated"}
+        setup = known.field_setup(field)
         truths = (known.read_field(one) for one in field)
     else:
-        setup, truths, depth = _simulated(survey or "", size, fields, seed, density, jobs)
-        faintest = depth if faintest is None else faintest
+        chosen = {name: value for name, value in simulation.items() if value is not None}
+        setup, truths = _simulated(survey or "", chosen, jobs)
+    if faintest is None and "depth" in setup:
+        faintest = math.floor(2 * (setup["depth"] - 1)) / 2
     with warnings_as_lines(quiet=quiet), stage_bar(quiet=quiet) as progress:
         evaluation = run(
             truths,
@@ -253,13 +275,20 @@ def evaluate(
             radius=match_radius,
             faintest=math.inf if faintest is None else faintest,
             setup=setup,
-            tests=survey if tests else None,
+            tests=None if tests is False else survey,
             progress=progress,
         )
     write_report(evaluation, output, overwrite=overwrite)
     if not quiet:
         typer.echo(summary(evaluation))
         typer.echo(f"{output / 'report.html'}")
+
+
+def _refuse(options: dict[str, Any], needed: str) -> None:
+    """Refuse options that would do nothing."""
+    for name, value in options.items():
+        if value is not None:
+            raise OptionError(f"{name} needs {needed}")
 
 
 def detectors(
@@ -345,8 +374,8 @@ def images_by_name(images: list[str] | dict[str, str], found: "list[Detector]") 
 
 
 def _simulated(
-    survey: str, size: int, fields: int, seed: int, density: float, jobs: int
-) -> "tuple[dict[str, Any], Iterable[KnownImage], float]":
+    survey: str, chosen: dict[str, Any], jobs: int
+) -> "tuple[dict[str, Any], Iterable[KnownImage]]":
     """Prepare fields, which are simulated when they are needed."""
     try:
         from morpheus.simulate import FieldOptions, find_survey, simulate_field
@@ -355,25 +384,29 @@ def _simulated(
         raise missing_package(error, "simulation", "evaluate") from error
     from morpheus.pipeline.known import simulated_image
 
-    if fields < 1:
-        raise OptionError(f"--fields {fields}: it must be at least 1")
-    chosen = [
-        FieldOptions(survey=survey, size=size, seed=seed + number, density=density, jobs=jobs)
-        for number in range(fields)
-    ]
-    chosen[0].check()
+    number, first = chosen.get("--fields", 2), chosen.get("--seed", 1000)
+    if number < 1:
+        raise OptionError(f"--fields {number}: it must be at least 1")
+    plain = FieldOptions(
+        survey=survey,
+        size=chosen.get("--size", 1024),
+        density=chosen.get("--density", 150.0),
+        seed=first,
+        jobs=jobs,
+    )
+    plain.check()
+    fields = [replace(plain, seed=first + index) for index in range(number)]
     known = find_survey(survey)
-    depth = point_source_depth(known, known.bands[0])
     setup = {
         "kind": "simulated",
         "survey": survey,
-        "size": size,
-        "seeds": [one.seed for one in chosen],
-        "density": density,
-        "depth": depth,
+        "size": plain.size,
+        "seeds": [one.seed for one in fields],
+        "density": plain.density,
+        "depth": point_source_depth(known, known.bands[0]),
     }
-    truths = (simulated_image(simulate_field(one)) for one in chosen)
-    return setup, truths, math.floor(2 * (depth - 1)) / 2
+    truths = (simulated_image(simulate_field(one)) for one in fields)
+    return setup, truths
 
 
 def summary(evaluation: "Evaluation") -> str:
@@ -401,8 +434,10 @@ def summary(evaluation: "Evaluation") -> str:
         if "purity" in detection:
             parts.append(f"purity {detection['purity']['total']['value']:.0%}")
         if classes is not None:
-            group = classes["by_mag"][0] if classes["by_mag"] else classes["all"]
-            to = f" to {group['high']:g} mag" if math.isfinite(group.get("high", math.inf)) else ""
+            group, to = classes["all"], ""
+            if classes["by_mag"] and not math.isfinite(classes["by_mag"][0]["low"]):
+                group = classes["by_mag"][0]
+                to = f" to {group['high']:g} mag"
             parts.append(f"{group['accuracy']['k']} of {group['n']}{to} with the majority's class")
         lines.append(f"{name}: {'; '.join(parts)}")
     return "\n".join(lines)

@@ -90,6 +90,8 @@ def photutils_labels(image: Image, weight: Image | None = None) -> NDArray[np.in
         0 for the sky, 1 to N for the sources.
     """
     mask = _masked(image, weight)
+    if mask.all():
+        return np.zeros(image.shape, np.int32)
     data = np.where(mask, 0, image)
     size = (min(_MESH, data.shape[0]), min(_MESH, data.shape[1]))
     sky = Background2D(data, size, mask=mask, exclude_percentile=90)

@@ -16,6 +16,7 @@ _MAG_STEP = 0.5
 _RADII = (0.0, 0.06, 0.12, 0.18, 0.25, 0.35, 0.5, 0.7, 1.0, 3.0)  # arcsec
 _SEPARATIONS = (0.0, 5.0, 10.0, 15.0, 20.0, 30.0, 50.0)  # pixels
 _HALF = 0.5
+_ENOUGH = 5  # sources in a bin: fewer say little of where completeness falls
 
 
 def detection_scores(sample: Sample, faintest: float) -> dict[str, Any]:
@@ -36,7 +37,6 @@ def detection_scores(sample: Sample, faintest: float) -> dict[str, Any]:
         does not allow to know is missing.
     """
     sources, labels = sample.sources, sample.labels
-    chance = [one for one in sample.chance if np.isfinite(one)]  # an image may have no source
     mag = np.asarray(sources["mag"], dtype=float)
     found = sources["outcome"] == SourceOutcome.DETECTED
     counted = ~(mag > faintest)  # what has no magnitude counts
@@ -53,7 +53,7 @@ def detection_scores(sample: Sample, faintest: float) -> dict[str, Any]:
             ),
         },
         "half_complete": half_complete(by_mag),
-        "chance": float(np.mean(chance)) if chance else float("nan"),
+        "chance": fraction(*sample.chance),
     }
     if sample.complete:
         outcome, bright = labels["outcome"], np.asarray(labels["mag"], dtype=float)
@@ -137,9 +137,10 @@ def half_complete(bins: list[dict[str, Any]]) -> float:
     Returns
     -------
     float
-        Between the centres of the last bin that is above a half and the next; NaN if there are
-        no two such bins.
+        Between the centres of the last bin that is above a half and the next, of those with 5
+        sources and more; NaN if there are no two such bins.
     """
+    bins = [one for one in bins if one["n"] >= _ENOUGH]
     centers = [(one["low"] + one["high"]) / 2 for one in bins]
     values = [one["value"] for one in bins]
     for index in range(len(bins) - 2, -1, -1):

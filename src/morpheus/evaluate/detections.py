@@ -149,6 +149,8 @@ def _checked(labels: Any, shape: tuple[int, ...]) -> NDArray[np.int32]:
         )  # some programs write segmentation maps as numbers with points
     if array.dtype.kind not in "iu" or array.min(initial=0) < 0:
         raise OptionError("a segmentation map must hold integers of 0 and more")
+    if array.dtype.kind == "u" and array.max(initial=0) > np.iinfo(np.int64).max:
+        raise OptionError("the numbers of a segmentation map must be below 2^63")
     sequential: NDArray[np.int32] = relabel_sequential(array.astype(np.int64))[0].astype(np.int32)
     return sequential
 

@@ -8,6 +8,7 @@ from astropy.wcs import WCS
 from numpy.typing import NDArray
 
 from morpheus.evaluate.truth import Truth
+from morpheus.mosaic import InputRecord
 from morpheus.mosaic.scale import pixel_scale
 
 __all__ = ["KnownImage"]
@@ -35,6 +36,8 @@ class KnownImage:
         Of the bands.
     zero_point : float, optional
         AB magnitude of one unit of the reference band.
+    inputs : tuple of InputRecord, optional
+        Files that it was read from.
     """
 
     name: str
@@ -44,6 +47,7 @@ class KnownImage:
     wcs: WCS | None = None
     unit: str | None = None
     zero_point: float | None = None
+    inputs: tuple[InputRecord, ...] = ()
 
     @property
     def pixel_scale(self) -> float | None:

@@ -11,7 +11,7 @@ from scipy.spatial import KDTree
 from morpheus.catalog.background import measure_sky
 from morpheus.evaluate.detections import Detections
 from morpheus.evaluate.matching import SourceOutcome, match
-from morpheus.evaluate.sample import Sample, compare
+from morpheus.evaluate.sample import Sample, brighter_neighbours, compare
 from morpheus.evaluate.truth import SOURCE_CLASSES, Truth
 
 __all__ = ["OWN_SHARE", "Patch", "compare_injected"]
@@ -91,13 +91,13 @@ def compare_injected(
     labels = np.asarray(sources["label"])
     magnitudes = np.r_[np.nan, after.mag]
     sources["mag_label"] = magnitudes[labels]
-    sources["neighbour"] = _brighter_neighbours(sources, injected, before)
+    sources["neighbour"] = _neighbours(injected, before)[np.isin(injected["id"], sources["id"])]
     own = labels[np.asarray(sources["outcome"] == SourceOutcome.DETECTED)]
     return replace(
         sample,
         sources=sources,
         labels=sample.labels[np.isin(sample.labels["label"], own)],
-        chance=(scene.chance(injected),),
+        chance=scene.chance(injected),
     )
 
 
@@ -114,7 +114,7 @@ class _Scene:
         sky = measure_sky(original, (before.labels == 0) & ~before.mask, "the image")
         self.light = np.nan_to_num(original.astype(float) - sky.level)
         self.after, self.radius = after, radius
-        self._heirs, self._x, self._y = _heirs(self.light, before, after)
+        self._kept_labels, self._x, self._y = _kept_labels(self.light, before, after)
 
     def rivals(self, sources: Table, patches: Sequence[Patch] = ()) -> Table:
         """Find the existing sources that have a label under or near one of the sources.
@@ -133,12 +133,12 @@ class _Scene:
         """
         under = self._under(sources)
         near = self._near(sources) | set(under.tolist())
-        near -= self._drowned(under, patches)
-        rows = np.flatnonzero(np.isin(self._heirs, sorted(near)))
+        near -= self._outshone(under, patches)
+        rows = np.flatnonzero(np.isin(self._kept_labels, sorted(near)))
         unknown = np.full(len(rows), np.nan)
         return Table(
             {
-                "id": [f"existing {label}" for label in self._heirs[rows]],
+                "id": [f"existing {label}" for label in self._kept_labels[rows]],
                 "x": self._x[rows].astype(float),
                 "y": self._y[rows].astype(float),
                 "mag": np.full(len(rows), _FIRST),
@@ -150,8 +150,8 @@ class _Scene:
             dtype=[str, float, float, float, float, float, float, bool],
         )
 
-    def chance(self, injected: Table) -> float:
-        """Share of the sources that would be detected half of the image away."""
+    def chance(self, injected: Table) -> tuple[int, int]:
+        """Count the sources that would be detected half of the image away, and all."""
         height, width = self.after.labels.shape
         moved = injected.copy()
         moved["x"] = (injected["x"] + width / 2 + 0.5) % width - 0.5
@@ -160,9 +160,7 @@ class _Scene:
         outcomes = match(Truth(both), self.after, self.radius).source_outcomes
         outcomes = outcomes[np.asarray(both["injected"])]
         inside = outcomes != SourceOutcome.OUTSIDE
-        if not inside.any():
-            return float("nan")
-        return float((outcomes[inside] == SourceOutcome.DETECTED).mean())
+        return int((outcomes == SourceOutcome.DETECTED).sum()), int(inside.sum())
 
     def _under(self, sources: Table) -> NDArray[np.int64]:
         """Labels under positions; 0 outside of the image."""
@@ -181,7 +179,7 @@ class _Scene:
         found = tree.query_ball_point(np.column_stack([sources["x"], sources["y"]]), self.radius)
         return {index + 1 for indices in found for index in indices}
 
-    def _drowned(self, under: NDArray[np.int64], patches: Sequence[Patch]) -> set[int]:
+    def _outshone(self, under: NDArray[np.int64], patches: Sequence[Patch]) -> set[int]:
         """Labels most of whose light is that of the injected source in them."""
         labels, number = self.after.labels, len(self.after) + 1
         chosen = np.isin(labels, under[under > 0])
@@ -199,7 +197,7 @@ class _Scene:
         }
 
 
-def _heirs(
+def _kept_labels(
     light: Array, before: Detections, after: Detections
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Find the labels that existing sources have now, and a pixel (x, y) of each.
@@ -242,14 +240,10 @@ def _overlap(
     return (here[0], here[1]), patch.light[there[0], there[1]]
 
 
-def _brighter_neighbours(sources: Table, injected: Table, before: Detections) -> Array:
-    """Distance in pixels to the nearest brighter source, existing or injected."""
-    x = np.r_[before.x, np.asarray(injected["x"], float)]
-    y = np.r_[before.y, np.asarray(injected["y"], float)]
-    mag = np.r_[before.mag, np.asarray(injected["mag"], float)]
-    distances = np.full(len(sources), np.inf)
-    for row, source in enumerate(sources):
-        brighter = mag < source["mag"]
-        if brighter.any():
-            distances[row] = np.hypot(x[brighter] - source["x"], y[brighter] - source["y"]).min()
-    return distances
+def _neighbours(injected: Table, before: Detections) -> Array:
+    """Distance to the nearest brighter source, existing or injected, of each that was injected."""
+    columns = (
+        np.r_[old, np.asarray(injected[name], dtype=float)]
+        for name, old in (("x", before.x), ("y", before.y), ("mag", before.mag))
+    )
+    return brighter_neighbours(*columns)[len(before) :]

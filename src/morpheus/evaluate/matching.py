@@ -10,7 +10,7 @@ from scipy.spatial import KDTree
 from morpheus.evaluate.detections import Detections
 from morpheus.evaluate.truth import Truth
 
-__all__ = ["LabelOutcome", "Match", "SourceOutcome", "chance_rate", "match"]
+__all__ = ["LabelOutcome", "Match", "SourceOutcome", "chance_matches", "match"]
 
 
 class SourceOutcome(StrEnum):
@@ -63,9 +63,10 @@ def match(truth: Truth, detections: Detections, radius: float) -> Match:
     or on a masked pixel, where it counts for nothing. Where the truth says whose each pixel is, a
     source that owns none cannot be detected (it could be by chance only), and a label nobody chose,
     the largest first, is the detection of the source that owns most of its pixels. If that has a
-    label, it is a *shred*; if it is the sky, it is *spurious*. Without such a map, it is spurious
-    if the truth is complete, and unknown if not. One that is of no source and has its centroid
-    on a masked pixel is outside.
+    label, it is a *shred*. If most of its pixels are sky, it is *spurious*. Without such a map, it
+    is spurious if the truth is complete, and unknown if not. One that is of no source and has its
+    centroid on a masked pixel is outside; so is one at the edge of the image if no map tells
+    what lies beyond.
 
     Parameters
     ----------
@@ -104,15 +105,24 @@ def match(truth: Truth, detections: Detections, radius: float) -> Match:
     result = Match(label_of, outcomes, source_of, kinds)
     if truth.owner is not None:
         _settle_by_pixels(truth, truth.owner, detections, result)
-    elif not truth.complete:
+    elif truth.complete:
+        # What lies beyond the edge may reach into the image, and no map tells that it does.
+        edge = np.unique(detections.labels[_edge(detections.labels.shape)])
+        kinds[np.isin(np.arange(1, n_labels + 1), edge) & (source_of < 0)] = LabelOutcome.OUTSIDE
+    else:
         kinds[source_of < 0] = LabelOutcome.UNKNOWN
     rows, columns = (np.rint(one).astype(int) for one in (detections.y, detections.x))
     kinds[detections.mask[rows, columns] & (source_of < 0)] = LabelOutcome.OUTSIDE
     return result
 
 
-def chance_rate(truth: Truth, detections: Detections, radius: float) -> float:
-    """Estimate how many sources would be detected by chance.
+def chance_matches(
+    truth: Truth, detections: Detections, found: Match, radius: float
+) -> tuple[int, int]:
+    """Count sources that would be detected by chance, where there is nothing of them.
+
+    All sources are moved by half of the image along both axes, around its edges, and offered the
+    labels that nobody chose.
 
     Parameters
     ----------
@@ -120,27 +130,26 @@ def chance_rate(truth: Truth, detections: Detections, radius: float) -> float:
         The sources.
     detections : Detections
         What was found in the same image.
+    found : Match
+        What `match` made of them.
     radius : float
         Largest distance between a position and a centroid, in pixels.
 
     Returns
     -------
-    float
-        Share of the sources inside that are detected if all of them are moved by half of the
-        image along both axes, around its edges; NaN if there are none.
+    tuple of int
+        How many meet such a label, and how many there are on valid pixels.
     """
     height, width = detections.labels.shape
     moved = truth.sources.copy()
     moved["x"] = (truth.sources["x"] + width / 2 + 0.5) % width - 0.5
     moved["y"] = (truth.sources["y"] + height / 2 + 0.5) % height - 0.5
-    under, inside = _labels_under(Truth(moved), detections)
-    near = _neighbours(Truth(moved), detections, radius)
-    if not inside.any():
-        return float("nan")
-    hit = np.array(
-        [bool(one) or bool(len(others)) for one, others in zip(under, near, strict=True)]
-    )
-    return float(hit[inside].mean())
+    elsewhere = Truth(moved)
+    under, inside = _labels_under(elsewhere, detections)
+    near = _neighbours(elsewhere, detections, radius)
+    free = np.r_[False, found.sources < 0]
+    hit = free[under] | np.array([free[one].any() for one in near], dtype=bool)
+    return int(hit[inside].sum()), int(inside.sum())
 
 
 def _labels_under(
@@ -157,6 +166,12 @@ def _labels_under(
     under[inside] = detections.labels[rows[inside], columns[inside]]
     inside[inside] = ~detections.mask[rows[inside], columns[inside]]
     return under, inside
+
+
+def _edge(shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    edge = np.ones(shape, dtype=bool)
+    edge[1:-1, 1:-1] = False
+    return edge
 
 
 def _owns_pixels(truth: Truth) -> NDArray[np.bool_]:
@@ -205,9 +220,12 @@ def _settle_by_pixels(
 def _main_owners(
     owner: NDArray[np.int32], labels: NDArray[np.int32], chosen: NDArray[np.int64]
 ) -> dict[int, int]:
-    """Owner of most pixels of each of the chosen labels; of equals, the first."""
+    """Owner of the most pixels of each of the chosen labels; 0 if most of them are sky."""
     inside = np.isin(labels, chosen)
     pairs = np.column_stack([labels[inside], owner[inside]])
     pairs, counts = np.unique(pairs, axis=0, return_counts=True)
-    order = np.lexsort((-pairs[:, 1], counts, pairs[:, 0]))  # the last of a label has the most
+    area = np.bincount(pairs[:, 0], counts)
+    counts[(pairs[:, 1] == 0) & (2 * counts <= area[pairs[:, 0]])] = 0
+    # The last of a label has the most; of equals, it is the first owner.
+    order = np.lexsort((-pairs[:, 1], counts, pairs[:, 0]))
     return {int(label): int(number) for label, number in pairs[order]}

@@ -20,6 +20,7 @@ SMALLEST_SEGMENT = 8
 """Pixels: true segments of fewer are neither found nor missed in the panoptic quality."""
 
 _N_CLASSES = len(CLASS_NAMES)
+_ROWS = 256
 _LEAST = 1e-6  # probabilities below count as this much in a logarithm
 _OVERLAP = 0.5  # intersection over union from which segments are the same (Kirillov et al. 2019)
 
@@ -94,11 +95,12 @@ def compare_pixels(truth: Truth, detections: Detections) -> PixelSums:
         sums.only_true = float((true & ~found).sum())
         sums.overlap, sums.segments = _panoptic(truth.owner[valid], detections.labels[valid])
     if truth.classes is not None and detections.pixels is not None:
-        _compare_classes(
-            sums,
-            truth.classes[:, valid].astype(float),
-            detections.pixels[:, valid].astype(float),
-        )
+        for first in range(0, valid.shape[0], _ROWS):  # in double precision a part at a time
+            part = slice(first, first + _ROWS)
+            sums += _compare_classes(
+                truth.classes[:, part][:, valid[part]].astype(float),
+                detections.pixels[:, part][:, valid[part]].astype(float),
+            )
     return sums
 
 
@@ -126,7 +128,8 @@ def _sizes(labels: NDArray[np.int32]) -> NDArray[np.int64]:
     return np.bincount(labels, minlength=1)
 
 
-def _compare_classes(sums: PixelSums, true: Array, found: Array) -> None:
+def _compare_classes(true: Array, found: Array) -> PixelSums:
+    sums = PixelSums()
     known = np.isfinite(found[0])
     true, found = true[:, known], found[:, known]
     best = found.argmax(axis=0)
@@ -139,3 +142,4 @@ def _compare_classes(sums: PixelSums, true: Array, found: Array) -> None:
     sums.source_curve[:] = calibration_curve(probability[source], share[source])
     entropy = -(true * np.log(np.maximum(found, _LEAST))).sum(axis=0)
     sums.cross_entropy[:] = entropy.sum(), entropy[true[BACKGROUND] < 1].sum()
+    return sums

@@ -1,6 +1,6 @@
 """Everything that was compared, of one detector: sources, labels and pixels of all images."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from astropy.table import Table, vstack
@@ -8,11 +8,15 @@ from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
 from morpheus.evaluate.detections import Detections
-from morpheus.evaluate.matching import LabelOutcome, SourceOutcome, chance_rate, match
+from morpheus.evaluate.matching import LabelOutcome, SourceOutcome, chance_matches, match
 from morpheus.evaluate.pixels import PixelSums, compare_pixels
 from morpheus.evaluate.truth import SOURCE_CLASSES, Truth
 
-__all__ = ["Sample", "compare"]
+__all__ = ["Sample", "brighter_neighbours", "compare"]
+
+Array = NDArray[np.float64]
+
+_NEAR = 50.0  # pixels: the last limit of the separations in `detection`
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +28,7 @@ class Sample:
     sources : astropy.table.Table
         A row a true source inside: the columns of `Truth`, `image`, `outcome`
         (`SourceOutcome`), `label`, `n_shreds`, `neighbour` (distance in pixels to the nearest
-        brighter source; infinite if there is none) and `probabilities`, shape (4,): NaN if it
+        brighter source; infinite beyond 50) and `probabilities`, shape (4,): NaN if it
         was not detected or the detector does not classify.
     labels : astropy.table.Table
         A row a detection: `image`, `label`, `x`, `y`, `mag`, `area` and `outcome`
@@ -33,33 +37,36 @@ class Sample:
         Over the valid pixels.
     area : float
         Of these, in square arcminutes; NaN if the pixel scale is not known.
-    chance : tuple of float
-        Share of the sources that would be detected by chance, of each image.
-    complete : bool
+    chance : tuple of int
+        How many sources would be detected by chance, and of how many.
+    complete : bool, optional
         Whether every source is in the truth.
+    n_images : int, optional
+        How many images there were.
     """
 
     sources: Table
     labels: Table
     pixels: PixelSums
     area: float
-    chance: tuple[float, ...] = field(default=())
+    chance: tuple[int, int] = (0, 0)
     complete: bool = False
+    n_images: int = 1
 
     def __add__(self, other: "Sample") -> "Sample":
         """Put the sources, labels and pixels of other images beside these."""
         sources = other.sources.copy()
         labels = other.labels.copy()
-        after = len(self.chance)
-        sources["image"] += after
-        labels["image"] += after
+        sources["image"] += self.n_images
+        labels["image"] += self.n_images
         return Sample(
             vstack([self.sources, sources], metadata_conflicts="silent"),
             vstack([self.labels, labels], metadata_conflicts="silent"),
             self.pixels + other.pixels,
             self.area + other.area,
-            self.chance + other.chance,
+            (self.chance[0] + other.chance[0], self.chance[1] + other.chance[1]),
             self.complete and other.complete,
+            self.n_images + other.n_images,
         )
 
 
@@ -93,7 +100,9 @@ def compare(
     sources["label"] = found.labels
     shreds = found.sources[found.label_outcomes == LabelOutcome.SHRED]
     sources["n_shreds"] = np.bincount(shreds, minlength=len(sources)).astype(int)
-    sources["neighbour"] = _brighter_neighbours(truth)
+    sources["neighbour"] = brighter_neighbours(
+        *(np.asarray(truth.sources[name], dtype=float) for name in ("x", "y", "mag"))
+    )
     probabilities = np.full((len(sources), len(SOURCE_CLASSES)), np.nan)
     detected = found.source_outcomes == SourceOutcome.DETECTED
     if detections.probabilities is not None:
@@ -118,27 +127,34 @@ def compare(
         labels,
         pixels,
         pixels.n * (scale / 60) ** 2,
-        (chance_rate(truth, detections, radius),),
+        chance_matches(truth, detections, found, radius),
         truth.complete,
     )
 
 
-def _brighter_neighbours(truth: Truth) -> NDArray[np.float64]:
-    """Distance in pixels from each source to the nearest of the brighter ones."""
-    places = np.column_stack([truth.sources["x"], truth.sources["y"]])
-    mag = np.asarray(truth.sources["mag"], dtype=float)
-    distances = np.full(len(truth), np.inf)
-    known = np.isfinite(places).all(axis=1) & np.isfinite(mag)
-    rows, places = np.flatnonzero(known), places[known]
-    if rows.size < 2:  # noqa: PLR2004 (neighbours)
+def brighter_neighbours(x: Array, y: Array, mag: Array) -> Array:
+    """Find the nearest of the brighter sources, for each.
+
+    Parameters
+    ----------
+    x, y : ndarray, shape (n,)
+        In pixels.
+    mag : ndarray, shape (n,)
+        Magnitudes.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        Distances in pixels; infinite beyond 50, or where something is NaN.
+    """
+    distances = np.full(len(mag), np.inf)
+    rows = np.flatnonzero(np.isfinite(x) & np.isfinite(y) & np.isfinite(mag))
+    if not rows.size:
         return distances
-    tree, left, n_near = KDTree(places), np.arange(rows.size), 2
-    while left.size:  # look farther and farther, for those that have found none
-        n_near = min(2 * n_near, rows.size)
-        away, near = tree.query(places[left], k=n_near)
-        brighter = mag[rows[near]] < mag[rows[left]][:, None]
-        has = brighter.any(axis=1)
-        first = brighter.argmax(axis=1)
-        distances[rows[left[has]]] = away[has, first[has]]
-        left = left[~has] if n_near < rows.size else left[:0]
+    places = np.column_stack([x[rows], y[rows]])
+    pairs = rows[KDTree(places).query_pairs(_NEAR, output_type="ndarray")]
+    faint = np.where(mag[pairs[:, 0]] < mag[pairs[:, 1]], pairs[:, 1], pairs[:, 0])
+    apart = np.hypot(x[pairs[:, 0]] - x[pairs[:, 1]], y[pairs[:, 0]] - y[pairs[:, 1]])
+    apart[mag[pairs[:, 0]] == mag[pairs[:, 1]]] = np.inf
+    np.minimum.at(distances, faint, apart)
     return distances

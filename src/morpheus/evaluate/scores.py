@@ -31,7 +31,7 @@ def score(sample: Sample, *, faintest: float = math.inf) -> dict[str, Any]:
         maps). Numbers that are not known are NaN.
     """
     return {
-        "n_images": len(sample.chance),
+        "n_images": sample.n_images,
         "n_sources": len(sample.sources),
         "n_detections": len(sample.labels),
         "area_arcmin2": sample.area,

@@ -1,5 +1,6 @@
 """What is known of an image: its sources, and whose each pixel is."""
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from morpheus.classes import BACKGROUND, CLASS_NAMES
 from morpheus.errors import OptionError
+from morpheus.mosaic import MosaicWarning
 from morpheus.segmentation import open_positions, read_positions
 
 __all__ = ["ROLES", "SOURCE_CLASSES", "Truth", "read_labels", "truth_of_field"]
@@ -24,7 +26,8 @@ SOURCE_CLASSES = CLASS_NAMES[:BACKGROUND]
 _VOTES = ("votes_{}", "{}", "p_{}", "f_{}")  # names of the columns of votes, by class
 _SYNONYMS = {"point_source": ("point_source", "ps", "psf", "compact")}
 _MAGNITUDES = ("mag", "mag_f160w", "hmag", "mag_auto", "kron_mag", "mag_best")
-_RADII = ("r_e", "re", "r_half", "half_light_radius", "flux_radius")
+_RADII = ("r_e", "re", "r_half", "half_light_radius_arcsec")
+_UNKNOWN = 90.0  # catalogues write magnitudes that are not known as 99 or -99
 
 ROLES = ("mag", "r_e", "class")
 """Columns of a table of labels that can be named, beside those of the votes."""
@@ -116,8 +119,8 @@ def read_labels(
         In any format that astropy reads. Positions are found as `morpheus segment --positions`
         finds them. Votes are the columns `spheroid`, `disk`, `irregular` and `point_source`, also
         with `votes_`, `p_` or `f_` before them: shares or numbers; or a `class` column has names.
-        Magnitudes (`mag`, `mag_f160w`, ...) and half-light radii in arcsec (`r_e`, ...) are used
-        where they are.
+        Magnitudes (`mag`, `mag_f160w`, ...) and half-light radii (`r_e`, ...; in arcsec, unless
+        their unit is another angle) are used where they are.
     wcs : astropy.wcs.WCS or None
         Of the image.
     columns : mapping of str to str, optional
@@ -134,13 +137,13 @@ def read_labels(
     ------
     OptionError
         If the table cannot be read, has no positions, or a column is missing or not numbers.
+
+    Warns
+    -----
+    MosaicWarning
+        If there is a column of classes, but none of them is one of Morpheus'.
     """
     table = open_positions(labels)
-    if wcs is None and not {"x", "y"} <= {name.lower() for name in table.colnames}:
-        raise OptionError(
-            "the labels have sky positions only and the image has no WCS: give labels with x and y"
-            " in pixels (0-based), or an image with a WCS"
-        )
     found = read_positions(table, wcs)
     given = dict(columns or {})
     unknown = sorted(set(given) - {*ROLES, *SOURCE_CLASSES})
@@ -149,8 +152,10 @@ def read_labels(
             f"{unknown[0]} is no column that labels have; known are"
             f" {', '.join((*ROLES, *SOURCE_CLASSES))}"
         )
-    mag = _numbers(table, given.get("mag"), _MAGNITUDES)
-    radius = _numbers(table, given.get("r_e"), _RADII)
+    mag = _numbers(table, _find(table, given.get("mag"), _MAGNITUDES))
+    mag[np.abs(mag) >= _UNKNOWN] = np.nan
+    radius = _numbers(table, _find(table, given.get("r_e"), _RADII), u.arcsec)
+    radius[~(radius > 0)] = np.nan
     sources = Table(
         {
             "id": found["id"],
@@ -181,20 +186,29 @@ def _find(table: Table, name: str | None, known: tuple[str, ...]) -> str | None:
     return next((names[one] for one in known if one in names), None)
 
 
-def _numbers(table: Table, name: str | None, known: tuple[str, ...]) -> Array:
-    column = _find(table, name, known)
+def _numbers(table: Table, column: str | None, unit: u.UnitBase | None = None) -> Array:
+    """Values of a column, in a unit if it has one; NaN where there are none."""
     if column is None:
         return np.full(len(table), np.nan)
     values = table[column]
+    factor = 1.0
+    if unit is not None and values.unit is not None:
+        try:
+            factor = float(u.Unit(values.unit).to(unit))
+        except (u.UnitConversionError, TypeError, ValueError) as error:
+            raise OptionError(
+                f"the column {column} of the labels is in {values.unit}, which is no {unit}"
+            ) from error
+    # A Quantity of logarithmic units does not become an array by itself.
+    plain = values.value if isinstance(values, u.Quantity) else values
     try:
-        if values.unit == u.ABmag:
-            values = values.value  # a Quantity of logarithmic units does not become an array
-        numbers: Array = np.ma.filled(np.ma.asarray(values).astype(float), np.nan)
+        numbers = np.ma.filled(np.ma.asarray(plain).astype(float), np.nan)
     except (TypeError, ValueError) as error:
         raise OptionError(f"the column {column} of the labels is not numbers") from error
-    # Catalogues write what is unknown as 99 or -99.
-    numbers[np.abs(numbers) >= 90] = np.nan  # noqa: PLR2004
-    return numbers
+    if numbers.ndim != 1:
+        raise OptionError(f"the column {column} of the labels holds arrays, not numbers")
+    scaled: Array = factor * numbers
+    return scaled
 
 
 def _votes(table: Table, given: Mapping[str, str]) -> Array:
@@ -211,7 +225,7 @@ def _votes(table: Table, given: Mapping[str, str]) -> Array:
                 f"the labels have votes, but no column for {', '.join(missing)}; name them, such"
                 f" as {missing[0]}=NAME"
             )
-        votes = np.array([_numbers(table, column, ()) for column in columns]).T
+        votes = np.array([_numbers(table, column) for column in columns]).T
         if (votes < 0).any():
             raise OptionError("some votes of the labels are negative")
     else:
@@ -231,8 +245,11 @@ def _one_hot(table: Table, given: Mapping[str, str]) -> Array:
         spellings = _SYNONYMS.get(name, (name,))
         votes[:, number] = [one in spellings for one in names]
     if not votes.any():
-        raise OptionError(
+        warnings.warn(
             f"the column {column} of the labels names none of the classes"
-            f" {', '.join(SOURCE_CLASSES)}, but such as {names[0]!r}"
+            f" {', '.join(SOURCE_CLASSES)}, but such as {names[0]!r}: these sources count in"
+            " detection only",
+            MosaicWarning,
+            stacklevel=2,
         )
     return votes

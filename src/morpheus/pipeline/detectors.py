@@ -245,8 +245,12 @@ class FixedLabels(Detector):
         GridMismatchError
             If it has another shape than the image.
         """
-        classification = Classification.read(self.path) if self.path.is_dir() else None
-        labels = _first_plane(self.path) if classification is None else _own_labels(self.path)
+        classification, statistic = None, "mean"
+        if self.path.is_dir():
+            classification = Classification.read(self.path)
+            sources = Segmentation.read(self.path / SEGMENTATION_FILE)
+            statistic = sources.provenance.get("statistic", statistic)
+        labels = _first_plane(self.path) if classification is None else sources.labels
         if labels.shape != image.reference.shape:
             raise GridMismatchError(
                 f"{self.path} has shape {labels.shape}, {image.name} {image.reference.shape} (y, x)"
@@ -258,11 +262,8 @@ class FixedLabels(Detector):
             image.reference,
             zero_point=image.zero_point,
             classification=classification,
+            statistic=statistic,
         )
-
-
-def _own_labels(folder: Path) -> NDArray[np.integer]:
-    return Segmentation.read(folder / SEGMENTATION_FILE).labels
 
 
 def _first_plane(path: Path) -> NDArray[np.integer]:

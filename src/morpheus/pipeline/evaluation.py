@@ -11,7 +11,7 @@ import numpy as np
 from morpheus.errors import OptionError
 from morpheus.evaluate import Detections, Evaluation, Example, KnownImage, Result, Sample, compare
 from morpheus.evaluate import score as score_sample
-from morpheus.pipeline.detectors import Detector
+from morpheus.pipeline.detectors import Detector, FixedLabels
 
 __all__ = ["MATCH_RADIUS", "evaluate"]
 
@@ -65,14 +65,19 @@ def evaluate(
     twice = {name for name in names if names.count(name) > 1}
     if twice:
         raise OptionError(f"two detectors have the name {twice.pop()}; name them NAME=MODEL")
+    if tests is not None:
+        _check_no_map(detectors, "the tests of single profiles")
     if not radius > 0:
         raise OptionError(f"the match radius is {radius:g}; it must be above 0 pixels")
     samples: dict[str, Sample] = {}
     seconds = dict.fromkeys(names, 0.0)
     examples: list[Example] = []
-    titles = []
+    titles: list[str] = []
+    inputs: list[dict[str, Any]] = []
     for image in images:
         titles.append(image.name)
+        inputs += [vars(one) for one in image.inputs]
+        _check_one_image(detectors, len(titles))
         found: dict[str, Detections] = {}
         for detector in detectors:
             start = time.perf_counter()
@@ -90,6 +95,7 @@ def evaluate(
         raise OptionError("there is no image to evaluate on")
     record = {
         **(setup or {}),
+        "inputs": inputs,
         "images": titles,
         "reference_band": examples[0].image.reference_band,
         "match_radius": radius,
@@ -106,6 +112,19 @@ def evaluate(
         for detector in detectors
     }
     return Evaluation(record, results, tuple(examples))
+
+
+def _check_no_map(detectors: Sequence[Detector], where: str) -> None:
+    for detector in detectors:
+        if isinstance(detector, FixedLabels):
+            raise OptionError(
+                f"{detector.path} was found in one image, and cannot be evaluated in {where}"
+            )
+
+
+def _check_one_image(detectors: Sequence[Detector], number: int) -> None:
+    if number > 1:
+        _check_no_map(detectors, "several images: give one")
 
 
 def _tests(

@@ -168,7 +168,11 @@ class _Run:
         """Run all passes; give the results, the table of sources, and the first pass to look at."""
         scene, options = self._scene, self._options
         nothing = scene.image("before", scene.planes(), Truth(Table()))
-        before = self._detect(nothing)
+        # Only the labels of what was there are needed; class maps would be held for all passes.
+        before = {
+            name: dataclasses.replace(one, probabilities=None, pixels=None)
+            for name, one in self._detect(nothing).items()
+        }
         samples: dict[str, list[Sample]] = {name: [] for name in before}
         tables: list[Table] = []
         example: Example | None = None

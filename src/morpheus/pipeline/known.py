@@ -1,6 +1,6 @@
 """Images whose truth is known: simulated, on disk, or real ones with labels."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from string import Formatter
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from morpheus.catalog import BandImage, read_band_images
 from morpheus.classes import CLASS_NAMES
 from morpheus.errors import OptionError, ProductError
 from morpheus.evaluate import KnownImage, Truth, read_labels, truth_of_field
+from morpheus.mosaic.grid import check_same_shape, check_same_sky
 from morpheus.mosaic.report import read_report
 from morpheus.pipeline.recorded import ImageFiles
 from morpheus.segmentation import open_positions
@@ -21,7 +22,7 @@ from morpheus.segmentation import open_positions
 if TYPE_CHECKING:
     from morpheus.simulate import SimulatedField
 
-__all__ = ["labelled_images", "read_field", "simulated_image"]
+__all__ = ["field_setup", "labelled_images", "read_field", "simulated_image"]
 
 
 TRUTH_FILE, MAPS_FILE = "truth.fits", "truth_maps.fits"
@@ -58,7 +59,7 @@ def labelled_images(
     *,
     columns: Mapping[str, str] | None = None,
     complete: bool = False,
-    zero_point: float | None = None,
+    zero_points: Mapping[str, float] | None = None,
 ) -> Iterator[KnownImage]:
     """Put real images and their labels together.
 
@@ -74,8 +75,9 @@ def labelled_images(
         Names of its columns.
     complete : bool, optional
         Whether every source of the images is listed.
-    zero_point : float, optional
-        AB magnitude of one unit of the reference band; by default what its header says.
+    zero_points : mapping of str to float, optional
+        AB magnitude of one unit of a band; by default what its header says. That of the reference
+        band is used.
 
     Yields
     ------
@@ -98,16 +100,16 @@ def labelled_images(
             f" {', '.join(table.colnames)}"
         )
     if not names:
-        yield _labelled(files, table, columns, complete, zero_point)
+        yield _labelled(files, table, columns, complete, zero_points)
         return
-    keys = [tuple(str(row[name]).strip() for name in names) for row in table]
+    keys = [tuple(_value(row[name]) for name in names) for row in table]
     for key in dict.fromkeys(keys):
         values = dict(zip(names, key, strict=True))
         maps = (files.images, files.weights, files.rms, files.dq)
         images, weights, rms, dq = (_filled(one, values) for one in maps)
         here = ImageFiles(images, weights, rms, dq, files.check_filters)
         rows = table[[one == key for one in keys]]
-        yield _labelled(here, rows, columns, complete, zero_point, name=", ".join(key))
+        yield _labelled(here, rows, columns, complete, zero_points, name=", ".join(map(str, key)))
 
 
 def _placeholders(files: ImageFiles) -> list[str]:
@@ -123,13 +125,21 @@ def _placeholders(files: ImageFiles) -> list[str]:
     return list(names)
 
 
-def _filled(paths: Mapping[str, Any] | None, values: Mapping[str, str]) -> dict[str, Any] | None:
+def _value(value: Any) -> Any:
+    """Value of a column, as file names are written with it."""
+    return value.strip() if isinstance(value, str) else value
+
+
+def _filled(paths: Mapping[str, Any] | None, values: Mapping[str, Any]) -> dict[str, Any] | None:
     if paths is None:
         return None
-    return {
-        band: path.format_map(values) if isinstance(path, str) else path
-        for band, path in paths.items()
-    }
+    filled = {}
+    for band, path in paths.items():
+        try:
+            filled[band] = path.format_map(values) if isinstance(path, str) else path
+        except (ValueError, TypeError, LookupError, AttributeError) as error:
+            raise OptionError(f"{path}: {error}; braces hold a column, as {{frame}}") from error
+    return filled
 
 
 def _labelled(
@@ -137,7 +147,7 @@ def _labelled(
     labels: Table,
     columns: Mapping[str, str] | None,
     complete: bool,
-    zero_point: float | None,
+    zero_points: Mapping[str, float] | None,
     name: str | None = None,
 ) -> KnownImage:
     bands = list(files.images)
@@ -148,7 +158,7 @@ def _labelled(
         rms=files.rms,
         dq=files.dq,
         check_filters=files.check_filters,
-        zero_points=None if zero_point is None else {bands[0]: zero_point},
+        zero_points=zero_points,
     )
     title = name or str(files.images[bands[0]])
     first = images[0]
@@ -162,6 +172,45 @@ def _labelled(
             f" ({width} x {height} pixels): are these the labels of this image?"
         )
     return _known(title, images, truth)
+
+
+def field_setup(folders: Sequence[Path]) -> dict[str, Any]:
+    """Say which simulated fields these are.
+
+    Parameters
+    ----------
+    folders : sequence of Path
+        Where they are.
+
+    Returns
+    -------
+    dict
+        `kind`; `fields`, a line each; `depth` (AB mag, 5 sigma, point source) of the shallowest.
+
+    Raises
+    ------
+    ProductError
+        If one is no simulated field.
+    """
+    records = [_simulation(folder) for folder in folders]
+    fields = [
+        "{survey}, seed {seed}, {size} pixels, {density:g} sources per arcmin²".format(
+            **record["options"]
+        )
+        for record in records
+    ]
+    depths = [next(iter(one["bands"].values()))["point_source_depth"] for one in records]
+    return {"kind": "simulated", "fields": fields, "depth": min(depths)}
+
+
+def _simulation(folder: Path) -> dict[str, Any]:
+    """Read what the report of a simulated field says."""
+    report = read_report(folder).get("simulation")
+    if not isinstance(report, dict):
+        raise ProductError(
+            f"{folder} is not a simulated field; morpheus simulate field -o {folder} makes one"
+        )
+    return report
 
 
 def read_field(folder: str | Path) -> KnownImage:
@@ -183,13 +232,9 @@ def read_field(folder: str | Path) -> KnownImage:
         If it is not such a folder, or a file is missing or damaged.
     """
     folder = Path(folder)
-    report = read_report(folder).get("simulation")
-    if not isinstance(report, dict):
-        raise ProductError(
-            f"{folder} is not a simulated field; morpheus simulate field -o {folder} makes one"
-        )
+    report = _simulation(folder)
     bands = list(report["bands"])
-    suffix = "fits.fz" if (folder / f"{MAPS_FILE}.fz").exists() else "fits"
+    suffix = "fits.fz" if f"{MAPS_FILE}.fz" in report["products"] else "fits"
     images = read_band_images(
         {band: folder / f"{band.lower()}_sci.{suffix}" for band in bands},
         bands=bands,
@@ -207,6 +252,10 @@ def read_field(folder: str | Path) -> KnownImage:
 
 def _known(name: str, images: list[BandImage], truth: Truth) -> KnownImage:
     first = images[0]
+    for image in images[1:]:
+        check_same_shape(image.band, image.shape, first.band, first.shape)
+        if image.wcs is not None and first.wcs is not None:
+            check_same_sky(image.band, image.wcs, first.band, first.wcs, first.shape)
     weights = {
         image.band: _weight(image.error, image.invalid())
         for image in images
@@ -220,6 +269,7 @@ def _known(name: str, images: list[BandImage], truth: Truth) -> KnownImage:
         wcs=first.wcs,
         unit=first.unit,
         zero_point=first.calibration.zero_point,
+        inputs=tuple(record for image in images for record in image.inputs),
     )
 
 

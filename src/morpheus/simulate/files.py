@@ -12,11 +12,12 @@ from morpheus.mosaic.products import (
     Plane,
     check_targets,
     compressed,
+    remove,
     replacing,
     write_hdus,
     write_json,
 )
-from morpheus.mosaic.report import REPORT_FILE
+from morpheus.mosaic.report import REPORT_FILE, read_report
 from morpheus.provenance import morpheus_version, now, software
 from morpheus.simulate.bands import Band
 from morpheus.simulate.field import FieldOptions, SimulatedField, simulate_field
@@ -132,6 +133,10 @@ def write_field(
     """
     paths = field_files(folder, field.survey.name, compress=compress)
     check_targets(paths, overwrite=overwrite)
+    # Those of another survey, or compressed in another way, are not of this truth.
+    earlier = read_report(folder).get("simulation", {}).get("products", ())
+    stale = (folder / Path(name).name for name in earlier)
+    remove([path for path in stale if path not in paths])
     *images, table_path, maps_path, report_path = paths
     targets = iter(images)
     for number, band in enumerate(field.survey.bands):

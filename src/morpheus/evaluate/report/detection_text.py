@@ -125,15 +125,16 @@ def _purity(one: Subject) -> list[str]:
 def _chance(findings: Findings) -> str:
     """Say how many matches are by chance."""
     rates = [
-        Markup("{}% for {}").format(scalar(100 * rate, 1), one.name)
+        Markup("{} for {}").format(percent(rate), one.name)
         for one in findings.subjects
-        if (rate := one.score("detection", "chance")) is not None
+        if (rate := one.score("detection", "chance")) is not None and rate["n"]
     ]
     if not rates:
         return ""
     return Markup(
-        "If all sources, of any magnitude, are moved by half an image, the share that still meets"
-        " a detection is {}: so many matches of sources too faint to be seen are by chance."
+        "If all sources, of any magnitude, are moved by half an image, the share that meets a"
+        " detection of nothing known is {}: about so many matches of what is too faint to be seen"
+        " are by chance."
     ).format(joined(rates))
 
 

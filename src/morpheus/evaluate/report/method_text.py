@@ -19,12 +19,13 @@ _DEFINITIONS = {
         " detected if it gets one, blended if the segment under it is another's, and missed"
         " otherwise. Where it is known whose each pixel is, a source that owns no pixel cannot be"
         " detected, and a segment that nobody chose belongs to the owner of most of its pixels:"
-        " it is a shred if that is detected already, and spurious if it is the sky."
+        " it is a shred if that is detected already, and spurious if most of its pixels are sky."
     ),
     "Completeness and purity": (
         "Completeness is the share of the true sources that are detected; purity the share of the"
         " detections that are a source each, neither shred nor spurious. The magnitude of 50%"
-        " completeness is interpolated between the last bin above a half and the next."
+        " completeness is interpolated between the last bin above a half and the next, of those"
+        " with five sources and more."
     ),
     "Intervals": (
         "Of fractions: Jeffreys' intervals of {confidence}% (Brown et al. 2001). Of the rates in"
@@ -60,8 +61,7 @@ _DEFINITIONS = {
     ),
     "Chance": (
         "All true positions are moved by half of the image along both axes, around its edges, and"
-        " those on or near a detection are counted. Where every pixel's owner is known, fewer"
-        " match by chance than this tells."
+        " those on or near a detection that no true source has are counted."
     ),
     "Colours": (
         "The sky is drawn after Lupton et al. (2004), class maps after Hausen & Robertson (2020)."
@@ -142,7 +142,8 @@ def _command(findings: Findings) -> str:
             " the detectors given by <code>--model</code>, <code>--baseline</code> and"
             " <code>--segmap</code>."
         ).format(survey, size, len(seeds), seeds[0], density)
+    command = "inject" if setup.get("kind") == "injected" else "evaluate"
     return Markup(
-        "With the images and detectors of the setup: <code>morpheus evaluate --help</code> says how"
+        "With the images and detectors of the setup: <code>morpheus {} --help</code> says how"
         " they are given."
-    )
+    ).format(command)

@@ -22,7 +22,7 @@ _KINDS = {
 _SAID = {"kind", "images", "reference_band", "match_radius", "faintest", "inputs"}
 _NAMES = {
     "n": "injected sources",
-    "mag": "magnitudes",
+    "complete": "the labels list every source",
     "size": "side of an image (pixels)",
     "density": "sources per arcmin²",
     "depth": "depth (AB mag, 5 sigma, point source)",
@@ -86,7 +86,7 @@ def setup_section(document: Document, findings: Findings) -> None:
     extra = [
         [Cell(_NAMES.get(str(key), str(key).replace("_", " "))), Cell(_plain(value))]
         for key, value in findings.setup.items()
-        if key not in _SAID
+        if key not in _SAID and value not in (None, {}, [])
     ]
     if extra:
         document.table(
