@@ -77,7 +77,7 @@ def test_a_folder_with_a_report(sky, command):
         added = kept[0].data - fits.getdata(sky / "h.fits")
     mine = table[table["pass"] == number]
     assert added.sum() == pytest.approx(np.sum(mine["flux_sum_f160w"]), rel=0.03)
-    assert (np.abs(added) > 0).mean() < 1
+    assert 0.001 < (np.abs(added) > 0).mean() < 0.5  # here and there
     again = command(*BASE, "--mag", "21", "24", "--keep", "--seed", "2")
     assert again.returncode == 2
     assert "would be overwritten" in again.stderr
@@ -127,7 +127,7 @@ def test_a_model_with_images_in_its_order(sky, command, make_model, small_config
         (("--mag", "25", "25"), "25 to 25"),
         (("--mag", "26", "22"), "26 to 22"),
         (("--mag", "nan", "22"), "nan to 22"),
-        (("--density", "0"), "density is 0"),
+        (("--max-density", "0"), "density is 0"),
         (("--seed", "-1"), "seed is -1"),
         (("--band", "F160W=masked.fits"), "no valid pixel"),
         (("--band", "F160W=tiny.fits"), "nowhere in these 15 x 15 pixels"),

@@ -120,7 +120,7 @@ def inject(
             show_default=False,
         ),
     ] = None,
-    density: Annotated[
+    max_density: Annotated[
         float,
         typer.Option(
             help="Most sources at a time, per square arcminute: there are as many passes as this"
@@ -169,7 +169,7 @@ def inject(
         survey=survey,
         n=n,
         mag=mag,
-        density=density,
+        density=max_density,
         seed=seed,
         psf=by_band("--psf", psf) or {},
         zero_points=numbers_by_band("--zero-point", zero_point),

@@ -10,6 +10,7 @@ from astropy.table import Table
 
 from morpheus.catalog import BandImage
 from morpheus.evaluate import SOURCE_CLASSES, KnownImage, Result, SourceOutcome
+from morpheus.evaluate.names import plain_names
 from morpheus.mosaic.files import FitsFiles, astropy_chatter_off, choose_hdu, split_hdu
 from morpheus.mosaic.products import Plane, check_targets, remove, write_hdus, write_planes
 from morpheus.provenance import morpheus_version
@@ -36,15 +37,15 @@ def injected_table(sources: Table, results: Mapping[str, Result]) -> Table:
     Returns
     -------
     astropy.table.Table
-        The sources by their numbers, with columns for each detector NAME: `outcome_NAME`,
-        `label_NAME` (0 if none; of a blended source, that of the one it is blended with),
+        The sources by their numbers, with columns for each detector NAME (in ASCII):
+        `outcome_NAME`, `label_NAME` (0 if none; of a blended source, that of the one it is blended with),
         `mag_NAME` (AB magnitude of the flux in the label), and of those that classify
         `p_CLASS_NAME`.
     """
     table = sources.copy()
     table.sort("id")
     row_of = {str(number): row for row, number in enumerate(table["id"])}
-    for name, result in results.items():
+    for name, result in zip(plain_names(results), results.values(), strict=True):
         found = result.sample.sources
         rows = [row_of[str(number)] for number in found["id"]]
         outcome = np.full(len(table), str(SourceOutcome.OUTSIDE), dtype="U8")

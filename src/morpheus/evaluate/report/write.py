@@ -10,6 +10,7 @@ from astropy.table import Table
 
 from morpheus.errors import missing_package
 from morpheus.evaluate.evaluation import Evaluation
+from morpheus.evaluate.names import plain_names
 from morpheus.evaluate.report.findings import gather
 from morpheus.evaluate.report.style import render
 from morpheus.mosaic.products import check_targets, remove, replacing, write_json
@@ -128,16 +129,7 @@ def _check_packages() -> None:
 
 
 def _table_names(detectors: list[str]) -> list[str]:
-    """Name the tables after the detectors, whose names can hold anything."""
-    names: list[str] = []
-    for number, detector in enumerate(detectors):
-        plain = re.sub(r"[^A-Za-z0-9.-]+", "_", detector).strip("._")[:60] or str(number + 1)
-        name = f"sources_{plain}.ecsv"
-        # On some systems, names that differ only in case are the same file.
-        if name.lower() in (one.lower() for one in names):
-            name = f"sources_{plain}_{number + 1}.ecsv"
-        names.append(name)
-    return names
+    return [f"sources_{name}.ecsv" for name in plain_names(detectors)]
 
 
 def _earlier(folder: Path, paths: list[Path]) -> list[Path]:
