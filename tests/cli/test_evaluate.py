@@ -11,6 +11,7 @@ pytest.importorskip("galsim")
 pytest.importorskip("jinja2")
 pytest.importorskip("sep")
 
+from morpheus.model import save_model
 from morpheus.simulate import FieldOptions, make_field
 
 
@@ -108,6 +109,7 @@ def test_nothing_is_replaced(evaluate, simulated):
         (("--survey", "xdf", "--field", ".", "--baseline", "sep"), "one of"),
         (("--survey", "xdf", "--baseline", "sep", "--images", "a.fits"), "--labels"),
         (("--survey", "xdf", "--baseline", "sep", "--complete"), "--complete needs --labels"),
+        (("--labels", "l", "--baseline", "sep", "--band", "H=h", "--column", "mag"), "WHAT=NAME"),
         (("--field", ".", "--baseline", "sep", "--size", 99), "--size needs --survey"),
         (("--survey", "xdf", "-m", "nosuch"), "nosuch"),
         (("--survey", "xdf", "--segmap", "seg.fits"), "NAME=PATH"),
@@ -125,6 +127,13 @@ def test_mistakes(evaluate, models, arguments, message):
     assert message in error
     assert error.count("\n") == 1
     assert not output.exists()
+
+
+def test_a_survey_without_the_bands(evaluate, small_model, tmp_path):
+    save_model(small_model, tmp_path / "small", "# small")
+    code, _, error, _ = evaluate("-m", tmp_path / "small", "--survey", "euclid-vis")
+    assert code == 2
+    assert "small needs H, J, but euclid-vis has VIS" in error
 
 
 def test_labels_that_do_not_fit(evaluate, simulated, tmp_path):

@@ -153,7 +153,11 @@ def images_given(images: list[str] | None, more: list[str] | None) -> list[str] 
     return [*(images or []), *(more or [])] or None
 
 
-def by_band(option: str, values: list[str] | None) -> dict[str, str] | None:
+def by_band(
+    option: str,
+    values: list[str] | None,
+    form: str = "BAND=FILE, such as F160W=h.fits[SCI]",
+) -> dict[str, str] | None:
     """Split BAND=FILE arguments.
 
     Parameters
@@ -162,6 +166,8 @@ def by_band(option: str, values: list[str] | None) -> dict[str, str] | None:
         What messages call them.
     values : list of str or None
         As given.
+    form : str, optional
+        Of a value, for messages.
 
     Returns
     -------
@@ -179,7 +185,7 @@ def by_band(option: str, values: list[str] | None) -> dict[str, str] | None:
     for value in values:
         name, equals, image = value.partition("=")
         if not (name and equals and image):
-            raise OptionError(f"{option} {value}: expected BAND=FILE, such as F160W=h.fits[SCI]")
+            raise OptionError(f"{option} {value}: expected {form}")
         if name in images:
             raise OptionError(f"{option} gives {name} twice")
         images[name] = image

@@ -254,7 +254,7 @@ def evaluate(
             check_filters,
         )
         points = numbers_by_band("--zero-point", zero_point)
-        columns = by_band("--column", column)
+        columns = by_band("--column", column, "WHAT=NAME, such as mag=F160W_MAG")
         setup = {"kind": "labelled", "labels": str(labels), "complete": complete}
         setup |= {"columns": columns, "zero_points": points or None}
         truths = known.labelled_images(
@@ -265,7 +265,7 @@ def evaluate(
         truths = (known.read_field(one) for one in field)
     else:
         chosen = {name: value for name, value in simulation.items() if value is not None}
-        setup, truths = _simulated(survey or "", chosen, jobs)
+        setup, truths = _simulated(survey or "", chosen, jobs, found)
     if faintest is None and "depth" in setup:
         faintest = math.floor(2 * (setup["depth"] - 1)) / 2
     with warnings_as_lines(quiet=quiet), stage_bar(quiet=quiet) as progress:
@@ -374,7 +374,7 @@ def images_by_name(images: list[str] | dict[str, str], found: "list[Detector]") 
 
 
 def _simulated(
-    survey: str, chosen: dict[str, Any], jobs: int
+    survey: str, chosen: dict[str, Any], jobs: int, found: "list[Detector]"
 ) -> "tuple[dict[str, Any], Iterable[KnownImage]]":
     """Prepare fields, which are simulated when they are needed."""
     try:
@@ -397,6 +397,8 @@ def _simulated(
     plain.check()
     fields = [replace(plain, seed=first + index) for index in range(number)]
     known = find_survey(survey)
+    for one in found:
+        one.check_bands([band.name for band in known.bands], survey)
     setup = {
         "kind": "simulated",
         "survey": survey,

@@ -143,8 +143,8 @@ def read_labels(
     MosaicWarning
         If there is a column of classes, but none of them is one of Morpheus'.
     """
-    table = open_positions(labels)
-    found = read_positions(table, wcs)
+    table = open_positions(labels, what="labels")
+    found = read_positions(table, wcs, what="labels")
     given = dict(columns or {})
     unknown = sorted(set(given) - {*ROLES, *SOURCE_CLASSES})
     if unknown:

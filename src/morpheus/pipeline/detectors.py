@@ -2,7 +2,7 @@
 
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +36,33 @@ class Detector(ABC):
 
     def __init__(self, name: str, description: str) -> None:
         self.name, self.description = name, description
+
+    @property
+    def bands(self) -> tuple[str, ...]:
+        """Names of the bands that it needs; with none, it takes the first of an image."""
+        return ()
+
+    def check_bands(self, bands: Sequence[str], what: str) -> None:
+        """Check that an image has the bands that are needed.
+
+        Parameters
+        ----------
+        bands : sequence of str
+            Those of the image.
+        what : str
+            What a message calls it.
+
+        Raises
+        ------
+        OptionError
+            If one is missing.
+        """
+        known = {band.casefold() for band in bands}
+        missing = [band for band in self.bands if band.casefold() not in known]
+        if missing:
+            raise OptionError(
+                f"{self.name} needs {', '.join(missing)}, but {what} has {', '.join(bands)}"
+            )
 
     @abstractmethod
     def detect(
@@ -97,6 +124,11 @@ class ModelDetector(Detector):
             f" {self.segmentation.method}",
         )
 
+    @property
+    def bands(self) -> tuple[str, ...]:
+        """Names of the model's bands."""
+        return self.config.bands
+
     def detect(
         self, image: KnownImage, progress: Callable[[int, int], None] | None = None
     ) -> Detections:
@@ -119,13 +151,8 @@ class ModelDetector(Detector):
         OptionError
             If the image lacks one of the model's bands.
         """
+        self.check_bands(list(image.bands), image.name)
         names = {band.casefold(): band for band in image.bands}
-        missing = [band for band in self.config.bands if band.casefold() not in names]
-        if missing:
-            raise OptionError(
-                f"{self.config.name} needs {', '.join(missing)}, but {image.name} has"
-                f" {', '.join(image.bands)}"
-            )
         if image.unit is not None and not same_unit(image.unit, self.config.unit):
             warnings.warn(
                 f"{image.name} is in {image.unit}, but {self.config.name} was trained on"

@@ -38,8 +38,8 @@ def injected_table(sources: Table, results: Mapping[str, Result]) -> Table:
     -------
     astropy.table.Table
         The sources by their numbers, with columns for each detector NAME (in ASCII):
-        `outcome_NAME`, `label_NAME` (0 if none; of a blended source, that of the one it is blended with),
-        `mag_NAME` (AB magnitude of the flux in the label), and of those that classify
+        `outcome_NAME`, `label_NAME` (0 if none; of a blended source, that of the one it is blended
+        with), `mag_NAME` (AB magnitude of the flux in the label), and of those that classify
         `p_CLASS_NAME`.
     """
     table = sources.copy()

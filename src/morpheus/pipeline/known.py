@@ -91,7 +91,7 @@ def labelled_images(
     OptionError
         If the labels cannot be used, or none lies in an image.
     """
-    table = open_positions(labels)
+    table = open_positions(labels, what="labels")
     names = _placeholders(files)
     missing = [name for name in names if name not in table.colnames]
     if missing:

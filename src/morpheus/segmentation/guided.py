@@ -28,7 +28,7 @@ _SKY = (
 )
 
 
-def read_positions(positions: Any, wcs: WCS | None) -> Table:
+def read_positions(positions: Any, wcs: WCS | None, *, what: str = "positions") -> Table:
     """Read external positions and find them on the pixel grid.
 
     Parameters
@@ -41,6 +41,8 @@ def read_positions(positions: Any, wcs: WCS | None) -> Table:
         array of pixels (x, y).
     wcs : astropy.wcs.WCS or None
         World coordinates of the pixel grid.
+    what : str, optional
+        What messages call them.
 
     Returns
     -------
@@ -54,26 +56,28 @@ def read_positions(positions: Any, wcs: WCS | None) -> Table:
         If the table cannot be read, lacks columns, holds no finite positions, repeats an
         identifier, or has one with control characters such as a line break.
     """
-    positions = open_positions(positions)
+    positions = open_positions(positions, what=what)
     names = {name.lower(): name for name in positions.colnames}
-    x, y = _on_grid(positions, names, wcs)
+    x, y = _on_grid(positions, names, wcs, what)
     identifier = next((names[name] for name in _IDENTIFIERS if name in names), None)
     ids: NDArray[Any] = np.arange(1, len(x) + 1)
     if identifier is not None:
         ids = _identifiers(positions[identifier])
     values, counts = np.unique(ids, return_counts=True)
     if (counts > 1).any():
-        raise OptionError(f"the positions have the identifier {values[counts > 1][0]} twice")
+        raise OptionError(f"the {what} have the identifier {values[counts > 1][0]} twice")
     return Table({"id": Column(ids), "x": x, "y": y})
 
 
-def open_positions(positions: Any) -> Table:
+def open_positions(positions: Any, *, what: str = "positions") -> Table:
     """Read external positions as a table.
 
     Parameters
     ----------
     positions : path, astropy.table.Table, SkyCoord or array of shape (n, 2)
         As for `read_positions`.
+    what : str, optional
+        What messages call them.
 
     Returns
     -------
@@ -89,7 +93,7 @@ def open_positions(positions: Any) -> Table:
         sky = positions.icrs.reshape(-1)
         positions = Table({"ra": sky.ra, "dec": sky.dec})
     elif isinstance(positions, str | Path):
-        positions = _read_table(Path(positions))
+        positions = _read_table(Path(positions), what)
     elif not isinstance(positions, Table):
         try:
             array = np.asarray(positions)
@@ -103,7 +107,7 @@ def open_positions(positions: Any) -> Table:
     names = {name.lower() for name in positions.colnames}
     if not any(set(pair) <= names for pair in (*_SKY, *_PIXELS)):
         raise OptionError(
-            f"the positions have the columns {', '.join(positions.colnames)}; needed are ra and"
+            f"the {what} have the columns {', '.join(positions.colnames)}; needed are ra and"
             " dec, or x and y in pixels"
         )
     return positions
@@ -134,9 +138,9 @@ def _texts(ids: NDArray[Any], column: str) -> NDArray[np.str_]:
     return np.array(texts)
 
 
-def _read_table(path: Path) -> Table:
+def _read_table(path: Path, what: str) -> Table:
     if not path.is_file():
-        raise OptionError(f"{path}: no such file; --positions takes a table")
+        raise OptionError(f"{path}: no such file; --{what} takes a table")
     try:
         try:
             table = Table.read(path)
@@ -150,7 +154,7 @@ def _read_table(path: Path) -> Table:
 
 
 def _on_grid(
-    positions: Table, names: dict[str, str], wcs: WCS | None
+    positions: Table, names: dict[str, str], wcs: WCS | None, what: str
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     sky = next((pair for pair in _SKY if set(pair) <= set(names)), None)
     pixels = next((pair for pair in _PIXELS if set(pair) <= set(names)), None)
@@ -167,7 +171,7 @@ def _on_grid(
         x, y = (_floats(positions[names[name]]) for name in pixels)
     else:
         raise OptionError(
-            f"the positions have the columns {', '.join(positions.colnames)}; needed are x and y"
+            f"the {what} have the columns {', '.join(positions.colnames)}; needed are x and y"
             " in pixels (the image has no WCS)"
         )
     x, y = np.atleast_1d(x), np.atleast_1d(y)

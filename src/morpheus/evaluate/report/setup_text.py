@@ -154,6 +154,8 @@ def _plain(value: Any) -> str:
         return "; ".join(f"{key}: {_plain(one)}" for key, one in value.items())
     if isinstance(value, list):
         return ", ".join(_plain(one) for one in value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, float):
         return f"{round(value, 2) if abs(value) > 1 else value:g}"
     return "\N{EN DASH}" if value is None else str(value)
