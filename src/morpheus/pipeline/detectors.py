@@ -39,7 +39,7 @@ class Detector(ABC):
 
     @property
     def bands(self) -> tuple[str, ...]:
-        """Names of the bands that it needs; with none, it takes the first of an image."""
+        """The bands that it needs, by name; without any, it takes the first of an image."""
         return ()
 
     def check_bands(self, bands: Sequence[str], what: str) -> None:
@@ -126,7 +126,7 @@ class ModelDetector(Detector):
 
     @property
     def bands(self) -> tuple[str, ...]:
-        """Names of the model's bands."""
+        """The model's bands."""
         return self.config.bands
 
     def detect(
