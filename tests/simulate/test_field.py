@@ -192,6 +192,8 @@ def test_other_surveys(survey, tmp_path):
     for band, image in zip(made.survey.bands, made.survey.bands, strict=True):
         header = fits.getheader(tmp_path / f"{image.name.lower()}_sci.fits")
         unit = u.Unit(header["BUNIT"])
+        weight = fits.getheader(tmp_path / f"{image.name.lower()}_wht.fits")["BUNIT"]
+        assert (u.Unit(weight) * unit**2).decompose() == u.dimensionless_unscaled
         if made.survey.unit == "MJy/sr":
             unit = unit * (made.survey.pixel_scale * u.arcsec) ** 2
         assert_allclose((1 * unit).to_value(u.ABmag), band.zero_point, atol=2e-3)

@@ -63,7 +63,7 @@ def main() -> None:
         command = context.command_path if context is not None else "morpheus"
         _fail(f"{error.format_message()} (see {command} --help)")
     if code == _INTERRUPTED:  # typer's answer to Ctrl-C
-        typer.echo("morpheus: interrupted; an output without report.json is incomplete", err=True)
+        typer.echo("morpheus: interrupted; an output without its report is incomplete", err=True)
     sys.exit(code)
 
 

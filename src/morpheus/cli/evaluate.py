@@ -433,13 +433,13 @@ def summary(evaluation: "Evaluation") -> str:
         parts = [f"{total['k']} of {total['n']} sources{to} detected"]
         if math.isfinite(detection["half_complete"]):
             parts.append(f"half at {detection['half_complete']:.1f} mag")
-        if "purity" in detection:
+        if detection.get("purity", {}).get("total", {}).get("n"):
             parts.append(f"purity {detection['purity']['total']['value']:.0%}")
         if classes is not None:
             group, to = classes["all"], ""
             if classes["by_mag"] and not math.isfinite(classes["by_mag"][0]["low"]):
                 group = classes["by_mag"][0]
                 to = f" to {group['high']:g} mag"
-            parts.append(f"{group['accuracy']['k']} of {group['n']}{to} with the majority's class")
+            parts.append(f"{group['accuracy']['k']} of {group['n']}{to} have the majority's class")
         lines.append(f"{name}: {'; '.join(parts)}")
     return "\n".join(lines)

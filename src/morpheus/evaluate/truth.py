@@ -244,11 +244,12 @@ def _one_hot(table: Table, given: Mapping[str, str]) -> Array:
     for number, name in enumerate(SOURCE_CLASSES):
         spellings = _SYNONYMS.get(name, (name,))
         votes[:, number] = [one in spellings for one in names]
-    if not votes.any():
+    others = [name for name, vote in zip(names, votes, strict=True) if not vote.any()]
+    if others:
         warnings.warn(
-            f"the column {column} of the labels names none of the classes"
-            f" {', '.join(SOURCE_CLASSES)}, but such as {names[0]!r}: these sources count in"
-            " detection only",
+            f"{len(others)} of {len(table)} labels have in the column {column} none of the classes"
+            f" {', '.join(SOURCE_CLASSES)}, but such as {others[0]!r}: they count in detection"
+            " only",
             MosaicWarning,
             stacklevel=2,
         )

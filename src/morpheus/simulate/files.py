@@ -18,6 +18,7 @@ from morpheus.mosaic.products import (
     write_json,
 )
 from morpheus.mosaic.report import REPORT_FILE, read_report
+from morpheus.mosaic.units import parse_unit
 from morpheus.provenance import morpheus_version, now, software
 from morpheus.simulate.bands import Band
 from morpheus.simulate.field import FieldOptions, SimulatedField, simulate_field
@@ -143,7 +144,7 @@ def write_field(
         header = image_header(field, band)
         image = Plane("SCI", field.images[number], header)
         weight_header = header.copy()
-        weight_header["BUNIT"] = (f"1/({field.survey.unit})**2", "inverse variance of the sky")
+        weight_header["BUNIT"] = (_inverse_square(field.survey.unit), "inverse variance")
         weight = Plane("WHT", field.weights[number], weight_header)
         for plane in (image, weight):
             _write(next(targets), _hdus([plane], compress=compress), overwrite=overwrite)
@@ -155,6 +156,12 @@ def write_field(
     _write(maps_path, maps, overwrite=overwrite)
     write_json(report_path, _report(field, paths), overwrite=overwrite)
     return paths
+
+
+def _inverse_square(unit: str) -> str:
+    """Write the unit of an inverse variance so that astropy reads it."""
+    known = parse_unit(unit)
+    return f"1/({unit})**2" if known is None else str(known**-2)
 
 
 def _hdus(planes: list[Plane], *, compress: bool) -> list[Any]:

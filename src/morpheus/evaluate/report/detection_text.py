@@ -50,7 +50,8 @@ def detection_section(document: Document, findings: Findings) -> None:
         document.say(*_completeness(findings, one), *_purity(one))
     document.say(_chance(findings))
     pure = findings.having("detection", "purity")
-    if not pure and findings.subjects:
+    injected = findings.setup.get("kind") == "injected"
+    if not pure and findings.subjects and not injected:
         document.say(
             "Purity is not known: the table of true sources does not list every source, so what a"
             " detector finds beyond it may be real.",
@@ -110,7 +111,8 @@ def _purity(one: Subject) -> list[str]:
     return [
         Markup(
             "Its {} detections, of any magnitude, divide into {} sources (a purity of {}), {}"
-            " spurious{} and {} shreds of sources."
+            " spurious{} and {} shreds of sources. (A source whose centre lies outside counts"
+            " here, but not in completeness.)"
         ).format(
             count(total["n"]),
             count(total["k"]),
@@ -217,7 +219,7 @@ def _counted(one: Subject) -> bool:
 def _parts(one: Subject) -> list[str]:
     blended, shredded = (one.score("segmentation", key) for key in ("blended", "shredded"))
     sentences: list[str] = [
-        Markup("<strong>{}</strong> blends {} of {} sources ({}) with a brighter one").format(
+        Markup("<strong>{}</strong> blends {} of {} sources ({}) with others").format(
             one.name, count(blended["k"]), count(blended["n"]), percent(blended)
         )
         + (

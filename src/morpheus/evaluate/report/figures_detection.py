@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from morpheus.evaluate.report.findings import Findings, Subject
 from morpheus.evaluate.report.style import (
@@ -132,6 +133,7 @@ def binned_figure(findings: Findings) -> Figure | None:
             if logarithmic:
                 place.set_xscale("log")
                 place.xaxis.set_major_formatter("{x:g}")
+                place.xaxis.set_minor_formatter(NullFormatter())
                 place.set_xticks([0.1, 0.2, 0.5, 1, 2], minor=False)
             _draw_fractions(place, subjects, keys, logarithmic=logarithmic)
             _finish(place, title, "Completeness" if place is axes[0] else "")

@@ -113,6 +113,14 @@ def method_section(document: Document, findings: Findings, provenance: dict[str,
     document.table("What it was made with.", ["Software", "Version"], rows, words=True)
 
 
+_INJECTED = (
+    "Existing sources keep their labels: each the one that now holds most of its light. Injected"
+    " sources choose among the others, one to one, the brightest first: the segment under the"
+    " source's position, or else the nearest free centroid within {distance}. A source on an"
+    " existing one's segment is blended, unless it brings two thirds of the light in it."
+)
+
+
 def _definitions(findings: Findings) -> dict[str, str]:
     radius = findings.setup.get("match_radius")
     values = {
@@ -121,7 +129,10 @@ def _definitions(findings: Findings) -> dict[str, str]:
         "smallest": f"{SMALLEST_SEGMENT}",
         "bins": f"{N_BINS}",
     }
-    return {title: text.format_map(values) for title, text in _DEFINITIONS.items()}
+    definitions = dict(_DEFINITIONS)
+    if findings.setup.get("kind") == "injected":
+        definitions["Matching"] = _INJECTED
+    return {title: text.format_map(values) for title, text in definitions.items()}
 
 
 def _command(findings: Findings) -> str:

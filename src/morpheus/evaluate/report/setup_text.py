@@ -25,6 +25,8 @@ _NAMES = {
     "complete": "the labels list every source",
     "size": "side of an image (pixels)",
     "density": "sources per arcmin²",
+    "psfs": "PSFs",
+    "zero_points_from": "zero points from",
     "depth": "depth (AB mag, 5 sigma, point source)",
 }
 _MOST_NAMES, _MOST_IMAGES = 4, 6
@@ -44,11 +46,13 @@ def title_of(findings: Findings) -> str:
         With the names of the detectors if they are few.
     """
     names = [one.name for one in findings.subjects]
+    injected = findings.setup.get("kind") == "injected"
+    what = "Artificial sources found by" if injected else "Evaluation of"
     if not names:
         return "Evaluation"
     if len(names) > _MOST_NAMES:
-        return f"Evaluation of {names[0]} and {len(names) - 1} other detectors"
-    return f"Evaluation of {', '.join(names[:-1])}{' and ' if names[1:] else ''}{names[-1]}"
+        return f"{what} {names[0]} and {len(names) - 1} other detectors"
+    return f"{what} {', '.join(names[:-1])}{' and ' if names[1:] else ''}{names[-1]}"
 
 
 def brighter(findings: Findings) -> str:
@@ -144,7 +148,8 @@ def _what_was_seen(findings: Findings) -> list[str]:
         else f"In totals, sources with {brighter(findings)} count."
     )
     band = setup.get("reference_band")
-    sentences.append(f"Magnitudes are AB, in {band}." if band else "")
+    known = any(one.score("detection", "completeness", "mag") for one in subjects)
+    sentences.append(f"Magnitudes are AB, in {band}." if band and known else "")
     sentences.append(limit)
     return sentences
 
