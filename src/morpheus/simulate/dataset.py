@@ -25,6 +25,7 @@ from morpheus.provenance import now, software
 from morpheus.simulate.dataset_options import DatasetOptions
 from morpheus.simulate.examples import Group, make_group
 from morpheus.simulate.layout import CLASSES_DTYPE
+from morpheus.simulate.processes import one_thread_each
 from morpheus.simulate.store import ArraySpec, Partial
 from morpheus.simulate.surveys import find_survey
 from morpheus.simulate.truth import truth_table
@@ -167,7 +168,8 @@ def _groups(options: DatasetOptions, first: int) -> Generator[Group]:
     waiting: deque[Future[Group]] = deque()
     # The pipe is closed before the pool waits for its processes: an interruption does not wait for
     # groups that nobody wants. If this process is killed, the system closes it.
-    with reader, ProcessPoolExecutor(jobs, spawn, _begin_worker, (reader,)) as pool, writer:
+    pool = ProcessPoolExecutor(jobs, spawn, _begin_worker, (reader,))
+    with one_thread_each(), reader, pool, writer:
         for number in numbers:
             with _signals_held():
                 waiting.append(pool.submit(make_group, options, number))

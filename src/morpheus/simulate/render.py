@@ -14,6 +14,7 @@ from scipy import fft
 
 from morpheus.simulate.bands import Band, Survey
 from morpheus.simulate.colors import color, quasar_color, star_color
+from morpheus.simulate.processes import one_thread_each
 from morpheus.simulate.psf import OVERSAMPLE, frequencies, transfer
 from morpheus.simulate.sources import Knots, Sersic, Source
 
@@ -97,7 +98,7 @@ def render(
         for chunk in chunks:
             yield from draw(chunk)
         return
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+    with one_thread_each(), ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         for stamps in pool.map(draw, chunks):
             yield from stamps
 
