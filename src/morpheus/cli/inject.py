@@ -21,7 +21,7 @@ from morpheus.cli.arguments import (
     numbers_by_band,
     one_of,
 )
-from morpheus.cli.evaluate import Baselines, Models, detectors, images_by_name, summary
+from morpheus.cli.detectors import Baselines, Models, detectors, images_by_name, summary
 from morpheus.cli.terminal import count, stage_bar, warnings_as_lines
 from morpheus.cli.windows import (
     BatchSize,
