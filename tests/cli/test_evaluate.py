@@ -117,6 +117,7 @@ def test_nothing_is_replaced(evaluate, simulated):
         (("--survey", "xdf", "--baseline", "sep", "--baseline", "sep"), "two detectors"),
         (("--survey", "xdf", "--baseline", "sep", "--match-radius", 0), "radius"),
         (("--field", ".", "--baseline", "sep"), "not a simulated field"),
+        (("--field", "a", "--field", "./a", "--baseline", "sep"), "given twice"),
         (("--labels", "nosuch.csv", "--baseline", "sep", "--band", "H=h.fits"), "nosuch.csv"),
         (("--labels", "l.csv", "--baseline", "sep", "--images", "h.fits"), "--band"),
     ],

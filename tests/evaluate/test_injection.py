@@ -426,7 +426,7 @@ def test_errors_before_the_work(sky):
         run(sky, zero_points={})
     with pytest.raises(OptionError, match="photutils"):
         run(sky, [baseline("photutils"), baseline("photutils")])
-    with pytest.raises(OptionError, match="give a model or a baseline"):
+    with pytest.raises(OptionError, match="give a model, a baseline"):
         inject(sky, [])
     with pytest.raises(OptionError, match="--psf: F125W is no band"):
         run(sky, psf={"F125W": "psf.fits"})

@@ -18,7 +18,14 @@ from morpheus.mosaic import MosaicWarning, same_unit
 from morpheus.pipeline.classification import classify
 from morpheus.segmentation import SEGMENTATION_FILE, Segmentation, SegmentationOptions, segment
 
-__all__ = ["BASELINES", "Detector", "FixedLabels", "ModelDetector", "baseline"]
+__all__ = [
+    "BASELINES",
+    "Detector",
+    "FixedLabels",
+    "ModelDetector",
+    "baseline",
+    "check_detectors",
+]
 
 Image = NDArray[np.float32]
 
@@ -82,6 +89,27 @@ class Detector(ABC):
         Detections
             What was found.
         """
+
+
+def check_detectors(detectors: Sequence[Detector]) -> None:
+    """Check that there is something to evaluate, and that names tell detectors apart.
+
+    Parameters
+    ----------
+    detectors : sequence of Detector
+        What is evaluated.
+
+    Raises
+    ------
+    OptionError
+        If there is none, or two have one name.
+    """
+    names = [detector.name for detector in detectors]
+    if not names:
+        raise OptionError("there is nothing to evaluate: give a model, a baseline or a map")
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise OptionError(f"two detectors have the name {twice.pop()}; name them NAME=MODEL")
 
 
 class ModelDetector(Detector):

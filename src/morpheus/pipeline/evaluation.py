@@ -11,7 +11,7 @@ import numpy as np
 from morpheus.errors import OptionError
 from morpheus.evaluate import Detections, Evaluation, Example, KnownImage, Result, Sample, compare
 from morpheus.evaluate import score as score_sample
-from morpheus.pipeline.detectors import Detector, FixedLabels
+from morpheus.pipeline.detectors import Detector, FixedLabels, check_detectors
 
 __all__ = ["MATCH_RADIUS", "evaluate"]
 
@@ -59,12 +59,8 @@ def evaluate(
         If there is no detector or no image, two detectors have one name, or the radius is not
         positive.
     """
+    check_detectors(detectors)
     names = [detector.name for detector in detectors]
-    if not names:
-        raise OptionError("there is nothing to evaluate: give a model, a baseline or a map")
-    twice = {name for name in names if names.count(name) > 1}
-    if twice:
-        raise OptionError(f"two detectors have the name {twice.pop()}; name them NAME=MODEL")
     if tests is not None:
         _check_no_map(detectors, "the tests of single profiles")
     if not radius > 0:

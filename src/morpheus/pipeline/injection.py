@@ -28,7 +28,7 @@ from morpheus.evaluate import (
 from morpheus.evaluate import score as score_sample
 from morpheus.evaluate.injected import Patch, compare_injected
 from morpheus.mosaic import MosaicWarning, Region
-from morpheus.pipeline.detectors import Detector, ModelDetector
+from morpheus.pipeline.detectors import Detector, check_detectors
 from morpheus.pipeline.injection_files import PassFiles, injected_table
 from morpheus.pipeline.injection_options import InjectionOptions
 from morpheus.pipeline.injection_scene import Scene, prepare_scene
@@ -130,23 +130,14 @@ def inject(
 
 def _order(images: Mapping[str, Any], detectors: Sequence[Detector]) -> list[str]:
     """Put the bands of the first model first; check that all models have theirs."""
-    names = [detector.name for detector in detectors]
-    if not names:
-        raise OptionError("there is nothing to evaluate: give a model or a baseline")
-    twice = {name for name in names if names.count(name) > 1}
-    if twice:
-        raise OptionError(f"two detectors have the name {twice.pop()}; name them NAME=MODEL")
+    check_detectors(detectors)
     if not images:
         raise OptionError("there is no image: give one for each band")
     known = {band.casefold(): band for band in images}
-    models = [one for one in detectors if isinstance(one, ModelDetector)]
-    for model in models:
-        missing = [band for band in model.config.bands if band.casefold() not in known]
-        if missing:
-            raise OptionError(
-                f"{model.name} needs {', '.join(missing)}; the images are {', '.join(images)}"
-            )
-    first = [known[band.casefold()] for band in (models[0].config.bands if models else ())]
+    for detector in detectors:
+        detector.check_bands(list(images), "the mosaic")
+    order = next((one.bands for one in detectors if one.bands), ())
+    first = [known[band.casefold()] for band in order]
     return first + [band for band in images if band not in first]
 
 

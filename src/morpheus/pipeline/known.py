@@ -189,9 +189,13 @@ def field_setup(folders: Sequence[Path]) -> dict[str, Any]:
 
     Raises
     ------
+    OptionError
+        If one is given twice.
     ProductError
         If one is no simulated field.
     """
+    if len({folder.resolve() for folder in folders}) < len(folders):
+        raise OptionError("a field is given twice: it would count twice")
     records = [_simulation(folder) for folder in folders]
     fields = [
         "{survey}, seed {seed}, {size} pixels, {density:g} sources per arcmin²".format(
