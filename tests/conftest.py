@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from morpheus.model import Model, ModelConfig, UNetConfig, WindowRecipe
+from morpheus.model import DenseConfig, Model, ModelConfig, UNetConfig, WindowRecipe
 
 SHARED = Path(os.environ.get("MORPHEUS_SHARED", Path(__file__).parents[2] / "shared"))
 
@@ -92,7 +92,30 @@ def small_model(small_config):
 
 @pytest.fixture
 def models(tmp_path_factory, monkeypatch):
-    """An empty model directory of the test's own."""
+    """An empty model directory of the test's own; nor does any model come with the program."""
+    from morpheus.model import registry
+
     directory = tmp_path_factory.mktemp("models")
+    monkeypatch.setattr(registry, "_SHIPPED", directory / "none")
     monkeypatch.setenv("MORPHEUS_MODELS", str(directory))
     return directory
+
+
+@pytest.fixture(scope="session")
+def dense_config():
+    """A dense model whose windows reach as far as the network, so that tiled equals whole."""
+    return ModelConfig(
+        name="dense",
+        bands=("F160W", "F125W", "F606W"),
+        pixel_scale=0.06,
+        unit="electron / s",
+        window=WindowRecipe(size=64, margin=20, stride=24),
+        normaliser="sky-noise",
+        network=DenseConfig(widths=(6, 8), down_convolutions=1),
+        alternatives={"F125W": ("F105W", "F110W"), "F606W": ("F814W",)},
+    )
+
+
+@pytest.fixture(scope="session")
+def dense_model(dense_config):
+    return random_model(dense_config, seed=3)

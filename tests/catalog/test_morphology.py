@@ -106,3 +106,14 @@ def test_sources_do_not_know_each_other(seed):
     np.testing.assert_allclose(other.error, result.error[:, order], rtol=1e-12)
     np.testing.assert_allclose(result.probability.sum(axis=0), 1)
     assert ((result.agreement >= 0) & (result.agreement <= 1)).all()
+
+
+def test_one_answer_says_nothing_of_its_error():
+    pixels = SourcePixels(LABELS, LABELS.max())
+    flux = pixels.of(np.array([[1.0, 2, 1, 9]]))
+    p = np.broadcast_to(P, (5, *LABELS.shape))
+    result = classify_sources(pixels, flux, ClassMaps(CLASS_NAMES, p), None)
+    assert np.isnan(result.error).all()
+    assert result.error.shape == result.probability.shape
+    known = classify(LABELS, [[1, 2, 1, 9]], P, 0.01)
+    np.testing.assert_array_equal(result.probability, known.probability)

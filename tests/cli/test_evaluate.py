@@ -1,5 +1,6 @@
 """`morpheus evaluate`: whole runs, and mistakes."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -167,3 +168,58 @@ def test_labels_of_which_none_is_detected(evaluate, tmp_path):
     assert (code, error) == (0, "")
     assert "0 of 1 sources detected" in out
     assert (output / "report.html").exists()
+
+
+@pytest.fixture(scope="module")
+def dense(dense_model, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("model") / "dense"
+    save_model(dense_model, folder, "")
+    return folder
+
+
+def test_a_dense_model_without_a_band(evaluate, simulated, dense):
+    code, _, error, output = evaluate(
+        *("--field", simulated[0], "-m", f"less={dense}", "--without", "F606W")
+    )
+    assert (code, error) == (0, "")
+    assert "without F606W" in record(output)["detectors"]["less"]["description"]
+    assert record(output)["setup"]["reference_band"] == "F160W"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--without", "K"), "the bands are F160W, F125W, F606W"),
+        (("--instead", "F125W"), "expected BAND=OTHER"),
+        (("--instead", "F125W=F814W"), "there can be F105W, F110W"),
+        (("--instead", "F125W=F105W"), "needs F105W"),
+        (("--stride", "2"), "no stride to choose"),
+    ],
+)
+def test_mistakes_with_bands(evaluate, simulated, dense, arguments, message):
+    code, out, error, _ = evaluate("--field", simulated[0], "-m", dense, *arguments)
+    assert (code, out) == (2, "")
+    assert message in error
+    assert error.count("\n") == 1
+
+
+def test_a_dense_model_beside_another(
+    evaluate, simulated, dense, small_config, make_model, tmp_path
+):
+    """What places the windows of one leaves the other alone."""
+    config = dataclasses.replace(small_config, bands=("F160W", "F125W"))
+    save_model(make_model(config), tmp_path / "small", "")
+    code, _, error, output = evaluate(
+        *("--field", simulated[0], "-m", dense, "-m", tmp_path / "small"),
+        *("--stride", "4", "--grid", "--edges", "pad"),
+    )
+    assert (code, error) == (0, "")
+    found = record(output)["detectors"]
+    assert "every pixel seen once" in found["dense"]["description"]
+    assert "a window every 16 pixels" in found["small"]["description"]
+
+
+def test_bands_are_left_out_of_models(evaluate, simulated):
+    done = evaluate("--field", simulated[0], "--baseline", "sep", "--without", "F606W")
+    assert done[0] == 2
+    assert "--without needs a model" in done[2]

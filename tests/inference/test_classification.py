@@ -68,6 +68,7 @@ def test_round_trip(result, tmp_path, compress, single_file):
     assert np.array_equal(found.mask, result.mask)
     names = sorted(p.name for p in paths if p.suffix != ".json")
     assert sorted(found.provenance.pop("products")) == names
+    assert found.provenance.pop("statistics") == list(STATISTICS)
     assert found.provenance == result.provenance
     assert found.wcs.wcs.compare(result.wcs.wcs, tolerance=1e-9)
 

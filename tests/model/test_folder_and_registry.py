@@ -31,6 +31,7 @@ from morpheus.model import (
     model_directory,
     registry,
     save_model,
+    shipped_models,
 )
 from morpheus.model.hausen2020 import CONFIG, convert_checkpoint, read_checkpoint
 
@@ -340,3 +341,43 @@ def test_fetch_without_network_says_what_to_do(models):
 def test_fetch_unknown(models):
     with pytest.raises(ModelError, match="hausen2020"):
         fetch_model("nosuch")
+
+
+# ---- models that come with the program
+
+
+@pytest.fixture
+def shipped(models, tmp_path, monkeypatch, dense_model):
+    monkeypatch.setattr(registry, "_SHIPPED", tmp_path / "shipped")
+    save_model(dense_model, tmp_path / "shipped/dense", "# of the program\n")
+    return tmp_path / "shipped/dense"
+
+
+def test_shipped_models_are_there_without_installing(models, shipped):
+    assert installed_models() == {"dense": shipped} == shipped_models()
+    assert find_model("dense") == shipped
+
+
+def test_the_name_of_a_shipped_model_stands_for_nothing_else(models, shipped, folder):
+    # found by its name even where a folder of the user has it, from before or by hand
+    import_model(folder)
+    (models / "small").rename(models / "dense")
+    assert find_model("dense") == shipped
+    for overwrite in (False, True):
+        with pytest.raises(ModelError, match="dense comes with Morpheus"):
+            import_model(shipped, overwrite=overwrite)
+    import_model(folder)
+    assert list(installed_models()) == ["dense", "small"]
+
+
+def test_what_the_program_ships_can_be_loaded():
+    for name, path in shipped_models().items():
+        model = load_model(path)
+        assert model.config.name == name
+        assert (path / "README.md").is_file()
+
+
+def test_there_is_no_model_where_none_is_shipped(models):
+    assert shipped_models() == {}
+    with pytest.raises(ModelError, match="unknown model 'hst4'"):
+        find_model(registry.DEFAULT_MODEL)

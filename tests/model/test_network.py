@@ -65,16 +65,16 @@ def numpy_unet(model, x):
 
 
 def run_openvino(model, x, precision="f32"):
-    graph = build_graph(model, len(x))
+    graph = build_graph(model, model.config.network, len(x))
     network = ov.Core().compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": precision})
     return network([x])[0]
 
 
 def run_torch(model, x, margin):
-    from morpheus.model.unet import build_unet
+    from morpheus.model.torch_network import build_network
 
     with torch.inference_mode():
-        return torch.softmax(build_unet(model)(torch.from_numpy(x), margin), 1).numpy()
+        return torch.softmax(build_network(model)(torch.from_numpy(x), margin), 1).numpy()
 
 
 def inside(y, margin):
@@ -140,7 +140,7 @@ def test_pack_factor_fills_the_lanes_and_divides_the_row(filters, width, factor)
 
 @needs_torch
 def test_torch_refuses_weights_of_another_network(small_model):
-    from morpheus.model.unet import build_unet
+    from morpheus.model.torch_network import build_network
 
     other = Model.__new__(Model)  # past the constructor's own check
     object.__setattr__(other, "config", small_model.config)
@@ -148,7 +148,7 @@ def test_torch_refuses_weights_of_another_network(small_model):
     weights["extra"] = np.zeros(3, np.float32)
     object.__setattr__(other, "weights", weights)
     with pytest.raises(ModelError, match="do not fit"):
-        build_unet(other)
+        build_network(other)
 
 
 def test_a_model_checks_its_weights(small_model):

@@ -10,7 +10,8 @@ from astropy.table import Table
 pytest.importorskip("galsim")
 
 from morpheus.cli import main
-from morpheus.simulate import SURVEYS, Dataset
+from morpheus.dataset import Dataset
+from morpheus.simulate import SURVEYS
 
 
 def names(folder):
@@ -131,7 +132,7 @@ def test_a_file_is_not_replaced_by_a_dataset(simulate, tmp_path):
 INTERRUPTED = """
 import os, signal
 from morpheus.cli import main
-from morpheus.simulate.store import Partial
+from morpheus.dataset.store import Partial
 
 write = Partial.write
 

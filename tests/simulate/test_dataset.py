@@ -19,10 +19,11 @@ pytest.importorskip("zarr")
 import zarr
 
 from morpheus.classes import BACKGROUND, CLASS_NAMES
+from morpheus.dataset import Dataset
+from morpheus.dataset.store import partial_path
 from morpheus.errors import DatasetError, MorpheusError, OptionError, ProductError
-from morpheus.simulate import SURVEYS, Dataset, DatasetOptions, make_dataset, simulate_field
+from morpheus.simulate import SURVEYS, DatasetOptions, make_dataset, simulate_field
 from morpheus.simulate.examples import field_seed
-from morpheus.simulate.store import partial_path
 
 # One band, and 4 examples in a group.
 PIECES = DatasetOptions(survey="euclid-vis", size=256, n=10, seed=5, density=20)
@@ -227,7 +228,7 @@ def stop_at(number):
 def test_an_interrupted_group_is_made_again(pieces, tmp_path, monkeypatch):
     """The interruption comes when a group's pixels are written, and its rows are not."""
     path = tmp_path / "train.zarr"
-    from morpheus.simulate import store
+    from morpheus.dataset import store
 
     calls = []
 

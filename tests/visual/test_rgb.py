@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from morpheus.errors import OptionError
-from morpheus.visual import lupton_rgb
+from morpheus.visual import lupton_rgb, rgb_planes
 from morpheus.visual.rgb import sky_level
 from morpheus.visual.style import NO_DATA
 
@@ -145,3 +145,26 @@ def test_real_frames(shared, frame):
     rgb = lupton_rgb(*bands)
     assert rgb.max() > 0.6
     assert np.percentile(rgb, 10) < 0.15
+
+
+def test_one_band_is_grey_and_two_have_their_mean_between_them(sky):
+    rgb = lupton_rgb(*rgb_planes([sky]))
+    np.testing.assert_allclose(rgb, rgb[..., :1].repeat(3, axis=2), atol=1e-6)
+    assert rgb.max() > 0.5
+    three = [sky, sky, sky]
+    assert all(a is b for a, b in zip(rgb_planes(three), three, strict=True))
+    # Of other units and levels: the mean is of what is seen, not of what the files say.
+    rng = np.random.default_rng(8)
+    y, x = np.indices(sky.shape)
+    red = sky + 60 * np.exp(-np.hypot(x - 20, y - 40) / 3)
+    blue = 0.01 * (sky + rng.normal(0, 1, sky.shape) + 60 * np.exp(-np.hypot(x - 80, y - 40) / 3))
+    first, green, last = rgb_planes([red, blue])
+    assert first is red
+    assert last is blue
+    assert green[40, 20] == pytest.approx(green[40, 80], rel=0.4)
+    picture = lupton_rgb(first, green, last)
+    assert picture[40, 20, 0] > picture[40, 20, 1] > picture[40, 20, 2]
+    assert picture[40, 80, 0] < picture[40, 80, 1] < picture[40, 80, 2]
+    for images in ([], [sky] * 4):
+        with pytest.raises(OptionError, match="one, two or three images"):
+            rgb_planes(images)

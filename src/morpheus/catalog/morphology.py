@@ -74,7 +74,7 @@ class SourceClasses:
     probability : ndarray of float64, shape (class, source)
         Adds up to 1 over the classes; never NaN.
     error : ndarray of float64, shape (class, source)
-        Standard deviations.
+        Standard deviations; NaN where they are not known.
     background : ndarray of float64, shape (source,)
         Mean probability of background over the pixels of the source.
     unweighted : ndarray of bool, shape (source,)
@@ -116,7 +116,7 @@ def classify_sources(
     pixels: SourcePixels,
     flux: NDArray[np.floating],
     maps: ClassMaps,
-    scatter: ClassMaps,
+    scatter: ClassMaps | None,
 ) -> SourceClasses:
     r"""Give each source the flux-weighted mean class of its pixels.
 
@@ -137,7 +137,8 @@ def classify_sources(
     .. math:: \sigma(p_c) = \sigma(S_c) / D = \sum_i w_i \sqrt{v_{ci}} / D .
 
     It says how much the windows differ, not how often the network is wrong. Where the background
-    is probable, :math:`D` varies with the classes, and the error is an upper limit.
+    is probable, :math:`D` varies with the classes, and the error is an upper limit. Where every
+    pixel was seen once, nothing is known of it, and it is NaN.
 
     Parameters
     ----------
@@ -148,8 +149,8 @@ def classify_sources(
         masked.
     maps : ClassMaps
         Class probabilities, one of them background.
-    scatter : ClassMaps
-        Their variances.
+    scatter : ClassMaps or None
+        Their variances; None if there are none.
 
     Returns
     -------
@@ -174,10 +175,13 @@ def classify_sources(
     probability = weighted / total
     probability[:, nothing] = 1 / len(names)
 
+    error = np.full_like(probability, np.nan)
+    if scatter is not None:
+        error = _sums(pixels, scatter, names, weight, root=True) / total
     return SourceClasses(
         names=names,
         probability=probability,
-        error=_sums(pixels, scatter, names, weight, root=True) / total,
+        error=error,
         background=_background(pixels, maps),
         unweighted=unweighted,
     )

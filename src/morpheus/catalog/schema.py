@@ -248,7 +248,8 @@ def _morphology(classes: Sequence[str]) -> list[Column]:
                 f"p_{name}_err",
                 None,
                 "float",
-                f"error of p_{name}, from the scatter between windows",
+                f"error of p_{name}, from the scatter between windows; none if each pixel is seen"
+                " once",
                 "stat.error;stat.probability;src.morph.type",
             ),
         ]

@@ -3,6 +3,7 @@
 from morpheus.cli import (
     catalog,
     classify,
+    dataset,
     evaluate,
     inject,
     models,
@@ -11,6 +12,7 @@ from morpheus.cli import (
     run,
     segment,
     simulate,
+    train,
 )
 from morpheus.cli.app import app, main
 
@@ -24,7 +26,9 @@ app.command("stamps")(pictures.stamps)
 app.command("release")(release.release)
 app.command("evaluate")(evaluate.evaluate)
 app.command("inject")(inject.inject)
+app.command("train")(train.train)
 app.add_typer(simulate.app, name="simulate")
+app.add_typer(dataset.app, name="dataset")
 app.add_typer(models.app, name="models")
 
 __all__ = ["app", "main"]

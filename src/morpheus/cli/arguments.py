@@ -33,7 +33,8 @@ Images = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="IMAGE",
-        help="One FITS image per band, in the model's order; FILE[HDU] chooses an HDU.",
+        help="One FITS image per band, in the model's order; FILE[HDU] chooses an HDU. To a model"
+        " that does with fewer bands, give those whose headers say their filter.",
         show_default=False,
     ),
 ]

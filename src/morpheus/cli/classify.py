@@ -21,7 +21,7 @@ from morpheus.cli.arguments import (
     by_band,
     one_of,
 )
-from morpheus.cli.terminal import progress_bar, warnings_as_lines
+from morpheus.cli.terminal import bands_used, progress_bar, warnings_as_lines
 from morpheus.cli.windows import (
     BatchSize,
     Device,
@@ -33,6 +33,7 @@ from morpheus.cli.windows import (
     Threads,
     inference_options,
 )
+from morpheus.defaults import DEFAULT_MODEL
 
 __all__ = ["classify"]
 
@@ -43,7 +44,7 @@ def classify(
     output: Annotated[
         Path, typer.Option("-o", "--output", help="Folder for the class maps and report.json.")
     ],
-    model: ModelName,
+    model: ModelName = DEFAULT_MODEL,
     band: BandFiles = None,
     weight: WeightFiles = None,
     rms: RmsFiles = None,
@@ -65,10 +66,11 @@ def classify(
 ) -> None:
     """Classify every pixel of a multi-band image.
 
-    Writes each class's mean probability, its variance and its share of votes as FITS images.
+    Writes each class's mean probability, its variance and its share of votes as FITS images; of a
+    dense model, which sees every pixel once, the probability alone.
     """
     from morpheus import pipeline
-    from morpheus.inference import Classification
+    from morpheus.inference import Classification, check_placement
     from morpheus.model import find_model, load_model
 
     files = one_of(images, by_band("--band", band))
@@ -82,8 +84,9 @@ def classify(
         threads=threads,
         batch_size=batch_size,
     )
-    classes = load_model(find_model(model)).config.classes
-    Classification.check_targets(output, classes, overwrite=overwrite)
+    config = load_model(find_model(model)).config
+    check_placement(config, stride=stride, lattice=lattice, edges=edges)
+    Classification.check_targets(output, config.classes, overwrite=overwrite)
     with warnings_as_lines(quiet=quiet), progress_bar(quiet=quiet) as progress:
         result = pipeline.classify(
             files,
@@ -105,5 +108,5 @@ def classify(
         seconds = result.provenance["seconds"]["classify"]
         typer.echo(
             f"{width} x {height} pixels (x, y), {n:,} of them classified in {seconds:.1f} s;"
-            f" {len(paths)} files in {output}"
+            f" {len(paths)} files in {output}{bands_used(result)}"
         )

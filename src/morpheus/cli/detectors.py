@@ -1,10 +1,11 @@
 """What is evaluated: models and other programs' detectors, from options; and how they did."""
 
 import math
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from morpheus.cli.arguments import by_band
 from morpheus.errors import OptionError
 
 if TYPE_CHECKING:
@@ -12,7 +13,16 @@ if TYPE_CHECKING:
     from morpheus.inference import InferenceOptions
     from morpheus.pipeline import Detector
 
-__all__ = ["DETECTORS", "Baselines", "Models", "detectors", "images_by_name", "summary"]
+__all__ = [
+    "DETECTORS",
+    "Baselines",
+    "Instead",
+    "Models",
+    "Without",
+    "detectors",
+    "images_by_name",
+    "summary",
+]
 
 DETECTORS = "What is evaluated"
 
@@ -23,6 +33,25 @@ Models = Annotated[
         "--model",
         metavar="[NAME=]MODEL",
         help="Installed model or model folder; once for each.",
+        rich_help_panel=DETECTORS,
+    ),
+]
+Without = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--without",
+        metavar="BAND",
+        help="Band that the models are not given; once for each. For models that do with fewer.",
+        rich_help_panel=DETECTORS,
+    ),
+]
+Instead = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--instead",
+        metavar="BAND=OTHER",
+        help="Band that the models are given in the place of one of theirs, such as F125W=F105W;"
+        " once for each. For models that name it as an alternative.",
         rich_help_panel=DETECTORS,
     ),
 ]
@@ -42,6 +71,10 @@ def detectors(
     baselines: list[str] | None,
     options: "InferenceOptions",
     segmaps: list[str] | None = None,
+    *,
+    without: list[str] | None = None,
+    instead: list[str] | None = None,
+    **chosen: Any,
 ) -> "list[Detector]":
     """Make what is evaluated.
 
@@ -55,6 +88,13 @@ def detectors(
         How models are run.
     segmaps : list of str or None, optional
         NAME=PATH.
+    without : list of str or None, optional
+        Bands that models are not given.
+    instead : list of str or None, optional
+        BAND=OTHER.
+    **chosen : Any
+        What was chosen of stride, lattice and edges; None where nothing was. It applies to the
+        models that are not dense.
 
     Returns
     -------
@@ -64,14 +104,36 @@ def detectors(
     Raises
     ------
     OptionError
-        If there is none, or one is not of the right form.
+        If there is none, one is not of the right form, or options do not apply to a model.
     """
+    from dataclasses import replace
+
+    from morpheus.inference import check_placement, preset
+    from morpheus.model import find_model, load_model
     from morpheus.pipeline.detectors import FixedLabels, ModelDetector, baseline
 
     found: list[Detector] = []
-    for one in models or ():
+    others = by_band("--instead", instead, "BAND=OTHER, such as F125W=F105W")
+    for option, given in (("--without", without), ("--instead", instead)):
+        if given and not models:
+            raise OptionError(f"{option} needs a model: -m MODEL")
+    plain = preset("exact")
+    in_places = replace(options, stride=plain.stride, lattice=plain.lattice, edges=plain.edges)
+    configs = [load_model(find_model(one.rpartition("=")[2])).config for one in models or ()]
+    if all(config.is_dense for config in configs):  # what was chosen would do nothing
+        for config in configs:
+            check_placement(config, **chosen)
+    for one, config in zip(models or (), configs, strict=True):
         name, equals, path = one.rpartition("=")
-        found.append(ModelDetector(path, inference=options, name=name if equals else None))
+        found.append(
+            ModelDetector(
+                path,
+                inference=in_places if config.is_dense else options,
+                name=name if equals else None,
+                without=without or (),
+                substitute=others,
+            )
+        )
     found += [baseline(one) for one in baselines or ()]
     for one in segmaps or ():
         name, _, path = one.partition("=")
@@ -105,13 +167,18 @@ def images_by_name(images: list[str] | dict[str, str], found: "list[Detector]") 
     OptionError
         If there is no model whose bands could name them, or it has another number of bands.
     """
+    from morpheus.mosaic.choice import choose_images
     from morpheus.pipeline.detectors import ModelDetector
 
     if isinstance(images, dict):
         return images
-    bands = next((one.config.bands for one in found if isinstance(one, ModelDetector)), None)
-    if bands is None:
+    config = next((one.config for one in found if isinstance(one, ModelDetector)), None)
+    if config is None:
         raise OptionError("without a model the bands have no names: give --band NAME=FILE")
+    bands = config.bands
+    if config.takes_missing_bands and len(images) < len(bands):
+        _, by_name, _ = choose_images(images, bands, config.alternatives)
+        return by_name
     if len(images) != len(bands):
         raise OptionError(
             f"--images gives {len(images)} files; the model has the bands {', '.join(bands)}"

@@ -26,7 +26,9 @@ from morpheus.cli.catalog import ZeroPoints
 from morpheus.cli.detectors import (
     DETECTORS,
     Baselines,
+    Instead,
     Models,
+    Without,
     detectors,
     images_by_name,
     summary,
@@ -63,6 +65,8 @@ def evaluate(
     *,
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder.", rich_help_panel=OUTPUT)],
     model: Models = None,
+    without: Without = None,
+    instead: Instead = None,
     baseline: Baselines = None,
     segmap: Annotated[
         list[str] | None,
@@ -228,7 +232,17 @@ def evaluate(
         threads=threads,
         batch_size=batch_size,
     )
-    found = detectors(model, baseline, options, segmap)
+    found = detectors(
+        model,
+        baseline,
+        options,
+        segmap,
+        without=without,
+        instead=instead,
+        stride=stride,
+        lattice=lattice,
+        edges=edges,
+    )
     check_targets(report_files(output, [one.name for one in found]), overwrite=overwrite)
     setup: dict[str, Any]
     truths: Iterable[KnownImage]

@@ -193,6 +193,9 @@ def inject(
             threads=threads,
             batch_size=batch_size,
         ),
+        stride=stride,
+        lattice=lattice,
+        edges=edges,
     )
     targets = report_files(output, [one.name for one in found])
     check_targets([*targets, output / TABLE_FILE], overwrite=overwrite)

@@ -44,7 +44,7 @@ from morpheus.cli.segment import (
     segmentation_options,
     summary,
 )
-from morpheus.cli.terminal import progress_bar, warnings_as_lines
+from morpheus.cli.terminal import bands_used, progress_bar, warnings_as_lines
 from morpheus.cli.windows import (
     BatchSize,
     Device,
@@ -56,6 +56,7 @@ from morpheus.cli.windows import (
     Threads,
     inference_options,
 )
+from morpheus.defaults import DEFAULT_MODEL
 from morpheus.errors import OptionError
 
 __all__ = ["run"]
@@ -67,7 +68,7 @@ def run(
     images: Images = None,
     *,
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder for all products.")],
-    model: ModelName,
+    model: ModelName = DEFAULT_MODEL,
     band: BandFiles = None,
     weight: WeightFiles = None,
     rms: RmsFiles = None,
@@ -125,6 +126,8 @@ def run(
     report.json. The first band is the one for shapes and deblending.
     """
     from morpheus import pipeline
+    from morpheus.inference import check_placement
+    from morpheus.model import find_model, load_model
 
     channels = None if rgb is None else tuple(rgb.split(","))
     if channels is not None and len(channels) != _CHANNELS:
@@ -159,6 +162,9 @@ def run(
         catalog_file=catalog_file,
         rgb=channels,  # type: ignore[arg-type]
     )
+    check_placement(
+        load_model(find_model(model)).config, stride=stride, lattice=lattice, edges=edges
+    )
     files = one_of(images, by_band("--band", band))
     with warnings_as_lines(quiet=quiet), progress_bar(quiet=quiet) as progress:
         field = pipeline.run(
@@ -178,5 +184,5 @@ def run(
         height, width = field.classification.shape
         typer.echo(
             f"{width} x {height} pixels (x, y); {summary(field.segmentation)}; {len(field.paths)}"
-            f" files in {output}{remarks(field.catalog)}"
+            f" files in {output}{bands_used(field.classification)}{remarks(field.catalog)}"
         )

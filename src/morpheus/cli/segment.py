@@ -271,8 +271,9 @@ def summary(found: "Segmentation") -> str:
 def _detection_image(classification: "Classification", flux: str | None) -> "BandImage":
     """Read the image that was given, or the first that was classified."""
     from morpheus.pipeline import ImageFiles, read_images
+    from morpheus.pipeline.recorded import bands_classified
 
-    bands = classification.provenance.get("model", {}).get("bands", ())
+    bands = bands_classified(classification)
     if flux is None:
         return read_images(classification, ImageFiles(), only=tuple(bands[:1]))[0]
     if not flux:

@@ -4,13 +4,36 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-__all__ = ["count", "progress_bar", "stage_bar", "warnings_as_lines"]
+if TYPE_CHECKING:
+    from morpheus.inference import Classification
+
+__all__ = ["bands_used", "count", "progress_bar", "stage_bar", "warnings_as_lines"]
 
 _FAST = 10  # things per second, of which no fractions are shown
+
+
+def bands_used(classification: "Classification") -> str:
+    """Say which bands a model did without, and which took the place of others.
+
+    Parameters
+    ----------
+    classification : Classification
+        What was made.
+
+    Returns
+    -------
+    str
+        A line of its own, such as 'without F606W; F105W for F125W'; '' if there is nothing to say.
+    """
+    record = classification.provenance.get("bands", {})
+    absent, substituted = record.get("absent", ()), record.get("substituted", {})
+    parts = [f"without {', '.join(absent)}"] if absent else []
+    parts += [f"{other} for {band}" for band, other in substituted.items()]
+    return f"\n{'; '.join(parts)}" if parts else ""
 
 
 def count(number: int, noun: str) -> str:

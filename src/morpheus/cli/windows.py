@@ -26,14 +26,16 @@ Preset = Annotated[
     typer.Option(
         metavar="exact|fast",
         help="exact: the published result, a window at every pixel. fast: a window per 9"
-        " pixels on a lattice, bfloat16 where the processor has it.",
+        " pixels on a lattice, bfloat16 where the processor has it. A dense model sees every pixel"
+        " once in either; fast allows it bfloat16.",
         rich_help_panel=WINDOWS,
     ),
 ]
 Stride = Annotated[
     int | None,
     typer.Option(
-        help="Pixels between windows; on a lattice, one window per stride squared pixels.",
+        help="Pixels between windows; on a lattice, one window per stride squared pixels. Not for"
+        " dense models, nor are --lattice and --edges.",
         rich_help_panel=WINDOWS,
     ),
 ]

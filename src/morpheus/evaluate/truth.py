@@ -11,7 +11,8 @@ from astropy.table import Table
 from astropy.wcs import WCS
 from numpy.typing import NDArray
 
-from morpheus.classes import BACKGROUND, CLASS_NAMES
+from morpheus.dataset.columns import class_votes, column_numbers, find_column, vote_columns
+from morpheus.dataset.layout import SOURCE_CLASSES
 from morpheus.errors import OptionError
 from morpheus.mosaic import MosaicWarning
 from morpheus.segmentation import open_positions, read_positions
@@ -20,11 +21,6 @@ __all__ = ["ROLES", "SOURCE_CLASSES", "Truth", "read_labels", "truth_of_field"]
 
 Array = NDArray[np.float64]
 
-SOURCE_CLASSES = CLASS_NAMES[:BACKGROUND]
-"""The classes that a source can have."""
-
-_VOTES = ("votes_{}", "{}", "p_{}", "f_{}")  # names of the columns of votes, by class
-_SYNONYMS = {"point_source": ("point_source", "ps", "psf", "compact")}
 _MAGNITUDES = ("mag", "mag_f160w", "hmag", "mag_auto", "kron_mag", "mag_best")
 _RADII = ("r_e", "re", "r_half", "half_light_radius_arcsec")
 _UNKNOWN = 90.0  # catalogues write magnitudes that are not known as 99 or -99
@@ -152,9 +148,9 @@ def read_labels(
             f"{unknown[0]} is no column that labels have; known are"
             f" {', '.join((*ROLES, *SOURCE_CLASSES))}"
         )
-    mag = _numbers(table, _find(table, given.get("mag"), _MAGNITUDES))
+    mag = column_numbers(table, find_column(table, given.get("mag"), _MAGNITUDES))
     mag[np.abs(mag) >= _UNKNOWN] = np.nan
-    radius = _numbers(table, _find(table, given.get("r_e"), _RADII), u.arcsec)
+    radius = column_numbers(table, find_column(table, given.get("r_e"), _RADII), u.arcsec)
     radius[~(radius > 0)] = np.nan
     sources = Table(
         {
@@ -175,57 +171,11 @@ def _surface_brightness(mag: Array, radius: Array, ratio: Array) -> Array:
     return mag + 2.5 * np.log10(2 * np.pi * ratio * radius**2)
 
 
-def _find(table: Table, name: str | None, known: tuple[str, ...]) -> str | None:
-    names = {column.lower(): column for column in table.colnames}
-    if name is not None:
-        if name.lower() not in names:
-            raise OptionError(
-                f"the labels have no column {name}; they have {', '.join(table.colnames)}"
-            )
-        return str(names[name.lower()])
-    return next((names[one] for one in known if one in names), None)
-
-
-def _numbers(table: Table, column: str | None, unit: u.UnitBase | None = None) -> Array:
-    """Values of a column, in a unit if it has one; NaN where there are none."""
-    if column is None:
-        return np.full(len(table), np.nan)
-    values = table[column]
-    factor = 1.0
-    if unit is not None and values.unit is not None:
-        try:
-            factor = float(u.Unit(values.unit).to(unit))
-        except (u.UnitConversionError, TypeError, ValueError) as error:
-            raise OptionError(
-                f"the column {column} of the labels is in {values.unit}, which is no {unit}"
-            ) from error
-    # A Quantity of logarithmic units does not become an array by itself.
-    plain = values.value if isinstance(values, u.Quantity) else values
-    try:
-        numbers = np.ma.filled(np.ma.asarray(plain).astype(float), np.nan)
-    except (TypeError, ValueError) as error:
-        raise OptionError(f"the column {column} of the labels is not numbers") from error
-    if numbers.ndim != 1:
-        raise OptionError(f"the column {column} of the labels holds arrays, not numbers")
-    scaled: Array = factor * numbers
-    return scaled
-
-
 def _votes(table: Table, given: Mapping[str, str]) -> Array:
     """Shares of the votes; NaN where there are none."""
-    columns = []
-    for name in SOURCE_CLASSES:
-        spellings = _SYNONYMS.get(name, (name,))
-        known = tuple(form.format(one) for form in _VOTES for one in spellings)
-        columns.append(_find(table, given.get(name), known))
-    if any(columns):
-        missing = [n for n, column in zip(SOURCE_CLASSES, columns, strict=True) if column is None]
-        if missing:
-            raise OptionError(
-                f"the labels have votes, but no column for {', '.join(missing)}; name them, such"
-                f" as {missing[0]}=NAME"
-            )
-        votes = np.array([_numbers(table, column) for column in columns]).T
+    columns = vote_columns(table, given)
+    if columns:
+        votes = np.array([column_numbers(table, columns[name]) for name in SOURCE_CLASSES]).T
         if (votes < 0).any():
             raise OptionError("some votes of the labels are negative")
     else:
@@ -236,15 +186,10 @@ def _votes(table: Table, given: Mapping[str, str]) -> Array:
 
 
 def _one_hot(table: Table, given: Mapping[str, str]) -> Array:
-    column = _find(table, given.get("class"), ("class",))
-    votes = np.zeros((len(table), len(SOURCE_CLASSES)))
+    column = find_column(table, given.get("class"), ("class",))
     if column is None:
-        return votes
-    names = [str(value).strip().lower().replace(" ", "_") for value in table[column]]
-    for number, name in enumerate(SOURCE_CLASSES):
-        spellings = _SYNONYMS.get(name, (name,))
-        votes[:, number] = [one in spellings for one in names]
-    others = [name for name, vote in zip(names, votes, strict=True) if not vote.any()]
+        return np.zeros((len(table), len(SOURCE_CLASSES)))
+    votes, others = class_votes(table[column])
     if others:
         warnings.warn(
             f"{len(others)} of {len(table)} labels have in the column {column} none of the classes"

@@ -2,8 +2,9 @@
 
 from morpheus.inference.classification import PROBABILITIES, STATISTICS, Classification, ClassMaps
 from morpheus.inference.engine import make_engine
-from morpheus.inference.options import PRESETS, InferenceOptions, preset
-from morpheus.inference.predict import edges_done, predict
+from morpheus.inference.once import Place
+from morpheus.inference.options import PRESETS, InferenceOptions, check_placement, preset
+from morpheus.inference.predict import placement, predict
 
 __all__ = [
     "PRESETS",
@@ -12,8 +13,10 @@ __all__ = [
     "ClassMaps",
     "Classification",
     "InferenceOptions",
-    "edges_done",
+    "Place",
+    "check_placement",
     "make_engine",
+    "placement",
     "predict",
     "preset",
 ]

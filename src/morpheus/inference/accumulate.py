@@ -26,17 +26,19 @@ class Statistics:
 
     Parameters
     ----------
-    mean, variance : ndarray of float32, shape (class, y, x)
-        Mean and (population) variance of the windows' probabilities.
-    votes : ndarray of float32, shape (class, y, x)
-        Fraction of the windows in which the class ranked first.
+    mean : ndarray of float32, shape (class, y, x)
+        Mean of the windows' probabilities.
+    variance : ndarray of float32, shape (class, y, x), or None
+        Their (population) variance; None where no pixel is seen more than once.
+    votes : ndarray of float32, shape (class, y, x), or None
+        Fraction of the windows in which the class ranked first; None with the variance.
     n : ndarray of uint32, shape (y, x)
         Number of windows. The others are NaN where it is 0.
     """
 
     mean: NDArray[np.float32]
-    variance: NDArray[np.float32]
-    votes: NDArray[np.float32]
+    variance: NDArray[np.float32] | None
+    votes: NDArray[np.float32] | None
     n: NDArray[np.uint32]
 
 

@@ -1,7 +1,7 @@
 """The result: class maps with their statistics, and the same on disk."""
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from astropy.wcs import WCS
 from numpy.typing import NDArray
 
 from morpheus.errors import OptionError, ProductError
+from morpheus.inference.accumulate import Statistics
 from morpheus.mosaic.products import (
     Plane,
     check_targets,
@@ -32,6 +33,8 @@ STATISTICS = {
 }
 """The statistics of a class map and what they mean."""
 
+_SINGLE_MEAN = "probability; every pixel is seen once"
+
 PROBABILITIES = ("mean", "votes")
 """Those that say how probable a class is."""
 
@@ -51,12 +54,20 @@ class ClassMaps(Mapping[str, NDArray[np.float32]]):
 
     def __init__(self, classes: tuple[str, ...], array: NDArray[np.float32]) -> None:
         self.classes = classes
-        self.array = array
+        self._array = array
+
+    @property
+    def array(self) -> NDArray[np.float32]:
+        """The maps, of shape (class, y, x)."""
+        return self._array
 
     def __getitem__(self, name: str) -> NDArray[np.float32]:
         if name not in self.classes:
             raise KeyError(f"{name!r} is no class; the classes are {', '.join(self.classes)}")
-        plane: NDArray[np.float32] = self.array[self.classes.index(name)]
+        return self._plane(self.classes.index(name))
+
+    def _plane(self, index: int) -> NDArray[np.float32]:
+        plane: NDArray[np.float32] = self._array[index]
         return plane
 
     def __iter__(self) -> Iterator[str]:
@@ -69,8 +80,40 @@ class ClassMaps(Mapping[str, NDArray[np.float32]]):
     __hash__ = object.__hash__
 
     def __repr__(self) -> str:
-        height, width = self.array.shape[1:]
+        height, width = self._array.shape[1:]
         return f"<ClassMaps of {', '.join(self.classes)}: {height} x {width} pixels (y, x)>"
+
+
+class _SingleVotes(ClassMaps):
+    """Votes of pixels that were seen once, made of the means when they are asked for.
+
+    1 for the most probable class (of equal ones the first), 0 for the others, NaN where the means
+    are.
+    """
+
+    @property
+    def array(self) -> NDArray[np.float32]:
+        """The maps, of shape (class, y, x)."""
+        return np.stack([self._plane(index) for index in range(len(self.classes))])
+
+    def _plane(self, index: int) -> NDArray[np.float32]:
+        # Row by row of the class axis, so that no second cube is made for one map.
+        own = self._array[index]
+        first = np.ones(own.shape, bool)
+        for other, plane in enumerate(self._array):
+            if other != index:
+                first &= own > plane if other < index else own >= plane
+        return np.where(np.isnan(own), np.float32(np.nan), first.astype(np.float32))
+
+
+def _of_single(mean: ClassMaps) -> dict[str, ClassMaps]:
+    """Variance and votes of pixels that were seen once; they take next to no memory."""
+    plane = np.where(np.isnan(mean.array[0]), np.float32(np.nan), np.float32(0))
+    none = np.broadcast_to(plane, mean.array.shape)
+    return {
+        "variance": ClassMaps(mean.classes, none),
+        "votes": _SingleVotes(mean.classes, mean.array),
+    }
 
 
 @dataclass(frozen=True, eq=False)  # arrays have no single truth value
@@ -80,6 +123,9 @@ class Classification:
     `classification["disk"]` is the mean probability of a class, `classification.variance["disk"]`
     its variance over the windows and `classification.votes["disk"]` the fraction of the windows
     that ranked it first: float32 maps (y, x), without unit, NaN where `n` is 0.
+
+    A dense model sees every pixel once. Then the mean is what it says, the variance is 0, the votes
+    are 1 for the most probable class; and there is no `scatter`.
 
     Parameters
     ----------
@@ -103,10 +149,60 @@ class Classification:
     wcs: WCS | None = None
     provenance: dict[str, Any] = field(default_factory=dict)
 
+    @classmethod
+    def from_statistics(
+        cls,
+        classes: tuple[str, ...],
+        statistics: Statistics,
+        *,
+        mask: NDArray[np.bool_],
+        wcs: WCS | None,
+        provenance: dict[str, Any],
+    ) -> "Classification":
+        """Make a classification of what a loop gathered.
+
+        Parameters
+        ----------
+        classes : tuple of str
+            Names of the classes.
+        statistics : Statistics
+            Their maps.
+        mask : ndarray of bool, shape (y, x)
+            True where a pixel was invalid in any band.
+        wcs : astropy.wcs.WCS or None
+            World coordinates of the maps.
+        provenance : dict
+            What made it.
+
+        Returns
+        -------
+        Classification
+            The maps, with the variance and votes of pixels that were seen once if there are none.
+        """
+        mean = ClassMaps(classes, statistics.mean)
+        if statistics.variance is None or statistics.votes is None:
+            more = _of_single(mean)
+        else:
+            more = {
+                "variance": ClassMaps(classes, statistics.variance),
+                "votes": ClassMaps(classes, statistics.votes),
+            }
+        return cls(mean=mean, **more, n=statistics.n, mask=mask, wcs=wcs, provenance=provenance)
+
     @property
     def classes(self) -> tuple[str, ...]:
         """The names of the classes, in order."""
         return self.mean.classes
+
+    @property
+    def is_single(self) -> bool:
+        """Whether no pixel was seen more than once."""
+        return int(self.n.max(initial=0)) <= 1
+
+    @property
+    def statistics(self) -> tuple[str, ...]:
+        """The statistics that `write` writes: the mean alone if no pixel was seen twice."""
+        return ("mean",) if self.is_single else tuple(STATISTICS)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -147,7 +243,7 @@ class Classification:
         maps: ClassMaps = getattr(self, statistic)
         return maps
 
-    def scatter(self, statistic: str) -> ClassMaps:
+    def scatter(self, statistic: str) -> ClassMaps | None:
         """Give the variance over the windows of what `maps` gives.
 
         Parameters
@@ -157,8 +253,9 @@ class Classification:
 
         Returns
         -------
-        ClassMaps
-            For means their variance; for votes, which are 0 or 1 in each window, v (1 - v).
+        ClassMaps or None
+            For means their variance; for votes, which are 0 or 1 in each window, v (1 - v). None
+            if no pixel was seen more than once: one answer says nothing of how answers differ.
 
         Raises
         ------
@@ -166,6 +263,8 @@ class Classification:
             If it is another.
         """
         maps = self.maps(statistic)
+        if self.is_single:
+            return None
         if statistic == "mean":
             return self.variance
         return ClassMaps(maps.classes, maps.array * (1 - maps.array))
@@ -180,7 +279,12 @@ class Classification:
 
     @staticmethod
     def targets(
-        directory: Path, classes: tuple[str, ...], *, compress: bool, single_file: bool
+        directory: Path,
+        classes: tuple[str, ...],
+        *,
+        compress: bool,
+        single_file: bool,
+        statistics: Sequence[str] = tuple(STATISTICS),
     ) -> list[Path]:
         """List the files that `write` makes.
 
@@ -192,6 +296,8 @@ class Classification:
             Names of the classes.
         compress, single_file : bool
             As for `write`.
+        statistics : sequence of str, optional
+            Those that are written; all by default, which is all that `write` can write.
 
         Returns
         -------
@@ -202,7 +308,7 @@ class Classification:
         names = (
             [_SINGLE_FILE]
             if single_file
-            else [*(f"{c}_{s}" for s in STATISTICS for c in classes), "n", "mask"]
+            else [*(f"{c}_{s}" for s in statistics for c in classes), "n", "mask"]
         )
         return [*(directory / f"{name}{suffix}" for name in names), directory / REPORT_FILE]
 
@@ -218,6 +324,7 @@ class Classification:
 
         Files are `<class>_<statistic>.fits` for the statistics mean, variance and votes, `n.fits`
         and `mask.fits` (1 where masked); or one `classification.fits` with an extension for each.
+        Of pixels that were seen once there is only the mean: `read` makes the others of it.
         Every file gets its name when it is complete. The report, which lists the files, is written
         last; if there is one, it is removed first. So where there is a report, all of its files
         are there and belong together. Files of a classification that was written before in
@@ -246,7 +353,13 @@ class Classification:
             If a file exists and `overwrite` is false, or the folder or a file cannot be written.
         """
         folder = Path(directory)
-        paths = self.targets(folder, self.classes, compress=compress, single_file=single_file)
+        paths = self.targets(
+            folder,
+            self.classes,
+            compress=compress,
+            single_file=single_file,
+            statistics=self.statistics,
+        )
         self.check_targets(folder, self.classes, overwrite=overwrite)
         self._check_inputs(folder)
         discard_files(folder)
@@ -257,7 +370,8 @@ class Classification:
             write_planes(path, group, overwrite=overwrite, compress=compress)
         remove([path for path in self._all_targets(folder, self.classes) if path not in paths])
         names = [path.name for path in paths[:-1]]
-        write_json(paths[-1], {**self.provenance, "products": names})
+        record = {**self.provenance, "statistics": list(self.statistics), "products": names}
+        write_json(paths[-1], record)
         return paths
 
     @classmethod
@@ -329,6 +443,8 @@ class Classification:
             provenance = read_report(folder)
             classes = tuple(provenance["model"]["classes"])
             products = [folder / Path(name).name for name in provenance["products"]]
+            # Reports that do not say it are of classifications with all of them.
+            statistics = tuple(provenance.get("statistics", STATISTICS))
         except (KeyError, TypeError) as error:
             raise ProductError(
                 f"{folder} holds no complete classification (no {error} in {REPORT_FILE});"
@@ -337,7 +453,9 @@ class Classification:
         planes: dict[str, Plane] = {}
         for path in products:
             planes |= read_planes(path)
-        names = [f"{c}_{s}" for s in STATISTICS for c in classes] + ["n", "mask"]
+        if statistics not in {("mean",), tuple(STATISTICS)}:
+            raise ProductError(f"{folder / REPORT_FILE} names the statistics {statistics}")
+        names = [f"{c}_{s}" for s in statistics for c in classes] + ["n", "mask"]
         missing = [name for name in names if name.upper() not in planes]
         if missing:
             raise ProductError(f"{folder} holds no complete classification: no {missing[0]}")
@@ -346,8 +464,10 @@ class Classification:
                 classes,
                 np.stack([planes[f"{c}_{s}".upper()].data for c in classes]).astype(np.float32),
             )
-            for s in STATISTICS
+            for s in statistics
         }
+        if statistics == ("mean",):
+            maps |= _of_single(maps["mean"])
         header = planes["N"].header
         return cls(
             **maps,
@@ -357,17 +477,25 @@ class Classification:
             provenance=provenance,
         )
 
-    def planes(self) -> Iterator[Plane]:
+    def planes(self, statistics: Sequence[str] | None = None) -> Iterator[Plane]:
         """Give the maps as images with headers.
+
+        Parameters
+        ----------
+        statistics : sequence of str, optional
+            Which; by default those that `write` writes.
 
         Yields
         ------
         Plane
-            `<CLASS>_<STATISTIC>` for every statistic and class, `N` and `MASK`.
+            `<CLASS>_<STATISTIC>` for each of them and every class, `N` and `MASK`.
         """
         common = self._header()
-        for statistic, meaning in STATISTICS.items():
+        for statistic in self.statistics if statistics is None else statistics:
             maps: ClassMaps = getattr(self, statistic)
+            meaning = STATISTICS[statistic]
+            if statistic == "mean" and self.is_single:
+                meaning = _SINGLE_MEAN
             for name in self.classes:
                 header = common.copy()
                 header["CLASS"] = (name, "morphological class")

@@ -2,7 +2,7 @@
 
 import os
 import threading
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 from morpheus.errors import ModelError, OptionError
 from morpheus.inference.options import InferenceOptions
 from morpheus.model import Model
+from morpheus.model.config import DenseConfig
 
 __all__ = ["Engine", "available_threads", "make_engine"]
 
 _CPU_BATCH, _GPU_BATCH = 32, 1024
+_DENSE_CPU_BATCH, _DENSE_GPU_BATCH = 1, 8  # windows of hundreds of pixels
 
 
 class Engine(Protocol):
@@ -41,8 +43,8 @@ class Engine(Protocol):
 
         Parameters
         ----------
-        windows : ndarray of float32, shape (n, band, size, size)
-            Normalised windows, at most `batch_size`.
+        windows : ndarray of float32, shape (n, channel, size, size)
+            The normaliser's, at most `batch_size`.
 
         Returns
         -------
@@ -93,7 +95,9 @@ def available_threads() -> int:
 class OpenVINOEngine:
     """The network on a processor.
 
-    One single-threaded stream per core: as measured, faster than all cores on one batch.
+    One single-threaded stream per core: as measured, faster than all cores on one batch. A dense
+    network is given one window at a time, whatever the batch size: its windows are large enough,
+    and so what it says of one cannot depend on the others.
 
     Parameters
     ----------
@@ -106,8 +110,6 @@ class OpenVINOEngine:
     def __init__(self, model: Model, options: InferenceOptions) -> None:
         import openvino as ov  # noqa: PLC0415 (0.4 s, not needed for --help)
 
-        from morpheus.model.openvino_graph import build_graph  # noqa: PLC0415
-
         core = ov.Core()
         bfloat16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         if options.precision == "bfloat16" and not bfloat16:
@@ -117,15 +119,17 @@ class OpenVINOEngine:
         use_bfloat16 = bfloat16 and options.precision != "float32"
         self.name = f"OpenVINO {ov.get_version().split('-')[0]}"
         self.precision = "bfloat16" if use_bfloat16 else "float32"
-        self.batch_size = options.batch_size or _CPU_BATCH
+        dense = model.config.is_dense
+        self.batch_size = options.batch_size or (_DENSE_CPU_BATCH if dense else _CPU_BATCH)
         self.workers = options.threads or available_threads()
+        self._at_once = 1 if dense else self.batch_size
         settings = {
             "INFERENCE_PRECISION_HINT": "bf16" if use_bfloat16 else "f32",
             "NUM_STREAMS": self.workers,
             "INFERENCE_NUM_THREADS": self.workers,
         }
         try:
-            self._network = core.compile_model(build_graph(model, self.batch_size), "CPU", settings)
+            self._network = core.compile_model(_graph(model, self._at_once), "CPU", settings)
         except RuntimeError as error:
             reason = str(error).strip().splitlines()[-1]
             raise ModelError(
@@ -135,18 +139,36 @@ class OpenVINOEngine:
 
     def __call__(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
         """Evaluate the network; see `Engine`."""
+        step = self._at_once
+        if len(windows) <= step:
+            return self._infer(windows)
+        parts = [self._infer(windows[i : i + step]) for i in range(0, len(windows), step)]
+        return np.concatenate(parts)
+
+    def _infer(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
         request = getattr(self._of_thread, "request", None)
         if request is None:
             request = self._of_thread.request = self._network.create_infer_request()
         n = len(windows)
-        if n < self.batch_size:  # the graph's shapes are fixed
+        if n < self._at_once:  # the graph's shapes are fixed
             windows = np.concatenate(
-                [windows, np.zeros((self.batch_size - n, *windows.shape[1:]), np.float32)]
+                [windows, np.zeros((self._at_once - n, *windows.shape[1:]), np.float32)]
             )
         result = request.infer([windows], share_inputs=True, share_outputs=True)
         # The request's own memory is written again by the thread's next call.
         probabilities: NDArray[np.float32] = result[0][:n].copy()
         return probabilities
+
+
+def _graph(model: Model, batch_size: int) -> Any:
+    """Build the graph of a model's kind of network."""
+    if isinstance(model.config.network, DenseConfig):
+        from morpheus.model.dense_graph import build_dense_graph  # noqa: PLC0415
+
+        return build_dense_graph(model, model.config.network, batch_size)
+    from morpheus.model.openvino_graph import build_graph  # noqa: PLC0415
+
+    return build_graph(model, model.config.network, batch_size)
 
 
 class TorchEngine:
@@ -168,12 +190,12 @@ class TorchEngine:
                 f"device {options.device!r} needs PyTorch, which is not installed:"
                 " pip install 'morpheus-sky[torch]' (in a checkout: '.[torch]')"
             ) from error
-        from morpheus.model.unet import build_unet  # noqa: PLC0415
+        from morpheus.model.torch_network import build_network  # noqa: PLC0415
 
         self._torch = torch
         try:
             self.device = torch.device(options.device)
-            self._network = build_unet(model).to(self.device)
+            self._network = build_network(model).to(self.device)
             torch.zeros(1, device=self.device).cpu()  # a device that holds data
         except (RuntimeError, AssertionError, NotImplementedError) as error:
             reason = str(error).strip().splitlines()[0]
@@ -185,7 +207,8 @@ class TorchEngine:
             and torch.cuda.is_bf16_supported(including_emulation=False)
         )
         self.precision = "bfloat16" if use_bfloat16 else "float32"
-        self.batch_size = options.batch_size or _GPU_BATCH
+        default = _DENSE_GPU_BATCH if model.config.is_dense else _GPU_BATCH
+        self.batch_size = options.batch_size or default
         self.workers = 1
         self._margin = model.config.window.margin
 

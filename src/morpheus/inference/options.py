@@ -1,11 +1,25 @@
 """How to run a model over an image, and the named presets."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from morpheus.errors import OptionError
+from morpheus.model import ModelConfig
 
-__all__ = ["LATTICE_SHEAR", "PRESETS", "Edges", "InferenceOptions", "Precision", "preset"]
+__all__ = [
+    "LATTICE_SHEAR",
+    "PRESETS",
+    "Edges",
+    "InferenceOptions",
+    "Precision",
+    "Progress",
+    "check_placement",
+    "preset",
+]
+
+Progress = Callable[[int, int], None]
+"""Called with the number of windows done and their total number."""
 
 Edges = Literal["skip", "pad"]
 Precision = Literal["float32", "bfloat16", "auto"]
@@ -17,6 +31,9 @@ LATTICE_SHEAR = {2: 1, 3: 2, 4: 3}
 @dataclass(frozen=True)
 class InferenceOptions:
     """How windows are placed and computed.
+
+    A dense model sees every pixel once, in windows whose places are its own: stride, lattice and
+    edges have no meaning for it and are left as a preset has them.
 
     Parameters
     ----------
@@ -78,7 +95,10 @@ PRESETS = {
     "exact": InferenceOptions(),
     "fast": InferenceOptions(stride=3, lattice=True, precision="auto"),
 }
-"""`exact` is the published result; `fast` an approximation whose error docs/accuracy.md states."""
+"""`exact` is the published result; `fast` an approximation whose error docs/accuracy.md states.
+
+For a dense model the two differ in nothing but the precision.
+"""
 
 
 def preset(name: str) -> InferenceOptions:
@@ -102,3 +122,26 @@ def preset(name: str) -> InferenceOptions:
     if name not in PRESETS:
         raise OptionError(f"unknown preset {name!r}; choose one of {', '.join(PRESETS)}")
     return PRESETS[name]
+
+
+def check_placement(config: ModelConfig, **chosen: Any) -> None:
+    """Refuse options that place windows where a model has places of its own.
+
+    Parameters
+    ----------
+    config : ModelConfig
+        The model.
+    **chosen : Any
+        Values of stride, lattice and edges; None where nothing was chosen.
+
+    Raises
+    ------
+    OptionError
+        If the model is dense and one was chosen.
+    """
+    given = [name for name, value in chosen.items() if value is not None]
+    if given and config.is_dense:
+        raise OptionError(
+            f"{config.name} is a dense model, which sees every pixel once, edges included: there is"
+            f" no {given[0]} to choose; leave out stride, lattice and edges"
+        )

@@ -1,28 +1,25 @@
 """The main loop: windows, normalise, network, accumulate."""
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from morpheus.errors import ModelError
 from morpheus.inference.accumulate import Accumulator, Statistics
 from morpheus.inference.engine import Engine
-from morpheus.inference.options import Edges, InferenceOptions
+from morpheus.inference.once import Place, predict_once
+from morpheus.inference.options import PRESETS, Edges, InferenceOptions, Progress, check_placement
 from morpheus.inference.windows import Run, Tile, WindowPlan
 from morpheus.model import ModelConfig, WindowRecipe
-from morpheus.model.normalise import NORMALISERS, Normaliser
+from morpheus.model.normalise import Normaliser, prepare_normaliser
 
-__all__ = ["Progress", "edges_done", "predict"]
+__all__ = ["placement", "predict"]
 
 _T = TypeVar("_T", bound=np.generic)
-
-Progress = Callable[[int, int], None]
-"""Called with the number of windows done and their total number."""
 
 
 def predict(
@@ -32,13 +29,17 @@ def predict(
     engine: Engine,
     options: InferenceOptions,
     progress: Progress | None = None,
+    *,
+    normaliser: Normaliser | None = None,
+    place: Place | None = None,
 ) -> Statistics:
     """Evaluate a network on every window of an image and gather what they say about each pixel.
 
     Parameters
     ----------
     data : ndarray of float32, shape (band, y, x)
-        Finite pixel values, bands in the model's order.
+        Finite pixel values, bands in the model's order; those that `normaliser` was prepared for,
+        or else all.
     mask : ndarray of bool, shape (y, x)
         True where a pixel is invalid: it takes no part in the normalisation of any window, and no
         window votes on it.
@@ -50,30 +51,55 @@ def predict(
         Where windows are placed, and what is done at the edges.
     progress : callable, optional
         Told how far the work is.
+    normaliser : callable, optional
+        What makes the network's input, prepared on the whole image; by default on `data`.
+    place : Place, optional
+        Where the pixels lie in the whole image, and which of them are wanted. By default they are
+        the whole image, and all.
 
     Returns
     -------
     Statistics
-        Maps (class, y, x) of the image's shape; they do not depend on batches, tiles or threads.
+        Maps (class, y, x) of the pixels that are wanted; they do not depend on batches, tiles or
+        threads.
 
     Raises
     ------
     ModelError
         If the number of bands differs, the normaliser is unknown, or the network gives no numbers.
     OptionError
-        If the window spacing leaves gaps.
+        If the window spacing leaves gaps, or the model's windows have places of their own.
     """
-    if len(data) != len(config.bands):
-        raise ModelError(f"{config.name} takes {len(config.bands)} bands, not {len(data)}")
-    if config.normaliser not in NORMALISERS:
-        raise ModelError(f"{config.name} needs the unknown normaliser {config.normaliser!r}")
+    if normaliser is None:
+        normaliser = prepare_normaliser(config, data, mask)
+    place = Place() if place is None else place
+    if config.is_dense:
+        _check_preset(config, options)
+        n_classes = len(config.classes)
+        return predict_once(
+            data, mask, config.window, n_classes, engine, normaliser, place, progress
+        )
+    statistics = _predict_windows(data, mask, config, engine, options, normaliser, progress)
+    return statistics if place.core is None else _cropped(statistics, place.core)
+
+
+def _predict_windows(
+    data: NDArray[np.float32],
+    mask: NDArray[np.bool_],
+    config: ModelConfig,
+    engine: Engine,
+    options: InferenceOptions,
+    normaliser: Normaliser,
+    progress: Progress | None,
+) -> Statistics:
+    """Sum over windows that overlap."""
     pad_y, pad_x = _padding(mask.shape, config.window, options)
     pads = (pad_y, pad_x)
     data = np.pad(data, ((0, 0), *pads), mode="reflect") if any(map(any, pads)) else data
     padded_mask = np.pad(mask, pads, mode="reflect") if any(map(any, pads)) else mask
     height, width = padded_mask.shape
     plan = WindowPlan(height, width, config.window, options.stride, options.lattice)
-    total = _Loop(data, padded_mask, config, engine).run(plan, progress)
+    total = _Loop(data, padded_mask, config, engine, normaliser).run(plan, progress)
     inside = (
         slice(pad_y[0], pad_y[0] + mask.shape[0]),
         slice(pad_x[0], pad_x[0] + mask.shape[1]),
@@ -81,31 +107,65 @@ def predict(
     return total.cropped(*inside).statistics(mask)
 
 
-def edges_done(shape: tuple[int, ...], window: WindowRecipe, options: InferenceOptions) -> Edges:
-    """Tell what is done at the edges of an image.
+def placement(
+    shape: tuple[int, ...], config: ModelConfig, options: InferenceOptions
+) -> dict[str, Any]:
+    """Tell how windows are placed on an image.
 
     Parameters
     ----------
     shape : tuple of int
         Size (y, x) of the image in pixels.
-    window : WindowRecipe
-        Size of the windows.
+    config : ModelConfig
+        The model.
     options : InferenceOptions
         What was asked for.
 
     Returns
     -------
-    {'skip', 'pad'}
-        'pad' if that was asked for, or if the image is smaller than a window.
+    dict
+        For reports: `stride`; `lattice`; `edges`, which is 'pad' if that was asked for or the image
+        is smaller than a window, 'skip', or 'masked' for a dense model: all pixels around the image
+        are masked, and every pixel of it is classified.
     """
+    if config.is_dense:
+        return {"stride": config.window.stride, "lattice": False, "edges": "masked"}
+    return {
+        "stride": options.stride,
+        "lattice": options.lattice,
+        "edges": _edges_done(shape, config.window, options),
+    }
+
+
+def _check_preset(config: ModelConfig, options: InferenceOptions) -> None:
+    """Refuse windows that are placed as no preset places them: someone wanted that."""
+    presets = {(p.stride, p.lattice, p.edges) for p in PRESETS.values()}
+    if (options.stride, options.lattice, options.edges) not in presets:
+        plain = InferenceOptions()
+        chosen = {
+            name: value
+            for name in ("stride", "lattice", "edges")
+            if (value := getattr(options, name)) != getattr(plain, name)
+        }
+        check_placement(config, **chosen)
+
+
+def _edges_done(shape: tuple[int, ...], window: WindowRecipe, options: InferenceOptions) -> Edges:
     return options.edges if min(shape) >= window.size else "pad"
+
+
+def _cropped(statistics: Statistics, core: tuple[slice, slice]) -> Statistics:
+    maps = (statistics.mean, statistics.variance, statistics.votes)
+    mean, variance, votes = (None if one is None else one[:, *core] for one in maps)
+    assert mean is not None  # noqa: S101 (for the type checker)
+    return Statistics(mean, variance, votes, statistics.n[core])
 
 
 def _padding(
     shape: tuple[int, ...], window: WindowRecipe, options: InferenceOptions
 ) -> tuple[tuple[int, int], tuple[int, int]]:
     """Pixels to add before and behind each axis."""
-    if edges_done(shape, window, options) == "skip":
+    if _edges_done(shape, window, options) == "skip":
         return (0, 0), (0, 0)
     before_and_behind = []
     for n in shape:
@@ -138,6 +198,7 @@ class _Loop:
         mask: NDArray[np.bool_],
         config: ModelConfig,
         engine: Engine,
+        normaliser: Normaliser,
     ) -> None:
         size = config.window.size
         self.mask = mask
@@ -145,7 +206,7 @@ class _Loop:
         self.valid = sliding_window_view(~mask, (size, size))
         self.config = config
         self.engine = engine
-        self.normalise: Normaliser = NORMALISERS[config.normaliser]
+        self.normalise = normaliser
 
     def run(self, plan: WindowPlan, progress: Progress | None) -> Accumulator:
         """Sum over all windows."""

@@ -5,20 +5,29 @@ import json
 import math
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from astropy import units as u
 
 from morpheus.classes import CLASS_NAMES
 from morpheus.errors import ModelError
 
-__all__ = ["FORMAT_VERSION", "DetectionThresholds", "ModelConfig", "UNetConfig", "WindowRecipe"]
+__all__ = [
+    "FORMAT_VERSION",
+    "DenseConfig",
+    "DetectionThresholds",
+    "ModelConfig",
+    "Network",
+    "UNetConfig",
+    "WindowRecipe",
+]
 
 FORMAT_VERSION = 1
 
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 # Far beyond what makes sense; a damaged configuration does not ask for terabytes.
 _LARGEST_WINDOW, _MOST_FILTERS, _MOST_CONVOLUTIONS = 8192, 8192, 64
+_MOST_LEVELS = 8
 
 
 @dataclass(frozen=True)
@@ -158,6 +167,116 @@ class UNetConfig:
 
 
 @dataclass(frozen=True)
+class DenseConfig:
+    """Shape of a network that gives every pixel of a large window its class at once.
+
+    An encoder and a decoder from half the resolution of the image on: a strided convolution, then
+    levels of 3x3 convolutions, each at half the resolution of the one before; on the way up, what
+    was seen at a lower resolution is added to what was seen at the higher. The last convolution
+    gives the logits of the four pixels that a pixel of half the resolution stands for. Each
+    convolution but the last is followed by batch normalisation and ReLU.
+
+    The input is two planes for each band: its normalised pixels, 0 where there are none, and 1
+    where there are pixels and 0 where there are not. So any band, and any pixel, may be missing.
+
+    Parameters
+    ----------
+    widths : tuple of int
+        Filters at each level; the first is at half the resolution of the image.
+    down_convolutions : int
+        Convolutions of a level on the way down.
+    up_convolutions : int
+        Convolutions of a level on the way up.
+    batch_norm_epsilon : float
+        The constant that batch normalisation adds to the variance.
+    """
+
+    widths: tuple[int, ...] = (16, 32, 64, 128)
+    down_convolutions: int = 2
+    up_convolutions: int = 1
+    batch_norm_epsilon: float = 1e-3
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.widths, tuple) or not 1 <= len(self.widths) <= _MOST_LEVELS:
+            raise ModelError(f"a dense network has 1 to {_MOST_LEVELS} levels")
+        for filters in self.widths:
+            _check_whole("a number of filters", filters, 1, _MOST_FILTERS)
+        for convolutions in (self.down_convolutions, self.up_convolutions):
+            _check_whole("a number of convolutions", convolutions, 1, _MOST_CONVOLUTIONS)
+        _check_positive("the constant of batch normalisation", self.batch_norm_epsilon)
+
+    @property
+    def depth(self) -> int:
+        """Number of times that the resolution is halved."""
+        return len(self.widths)
+
+    @property
+    def reach(self) -> int:
+        """How far from a pixel what decides on it can lie, in pixels, rounded up."""
+        # A 3x3 convolution reaches one pixel of its level; pooling and up-sampling up to one more.
+        levels = range(self.depth)
+        down: int = sum(2 ** (i + 1) * (self.down_convolutions + 1) for i in levels)
+        up: int = sum(2 ** (i + 1) * (self.up_convolutions + 1) for i in levels[:-1])
+        return down + up + 2
+
+    def normalised_convolutions(self, n_bands: int) -> dict[str, tuple[int, int, int]]:
+        """Input and output channels and size of each convolution that is normalised.
+
+        Parameters
+        ----------
+        n_bands : int
+            Number of input bands.
+
+        Returns
+        -------
+        dict of str to (int, int, int)
+            Keyed by the name that its weights carry, in the order of evaluation.
+        """
+        layers: dict[str, tuple[int, int, int]] = {}
+        width = 2 * n_bands
+        for i, filters in enumerate(self.widths):
+            for j in range(self.down_convolutions):
+                layers[f"down.{i}.{j}"] = (width, filters, 4 if i == j == 0 else 3)
+                width = filters
+        for i in reversed(range(self.depth - 1)):
+            filters = self.widths[i]
+            for j in range(self.up_convolutions):
+                layers[f"up.{i}.{j}"] = (filters, filters, 3)
+        return layers
+
+    def parameter_shapes(self, n_bands: int, n_classes: int) -> dict[str, tuple[int, ...]]:
+        """Name and shape of every stored array of the network.
+
+        Parameters
+        ----------
+        n_bands, n_classes : int
+            Number of input bands and output classes.
+
+        Returns
+        -------
+        dict of str to tuple of int
+            Names as in `weights.safetensors` and in the PyTorch module's state.
+        """
+        shapes: dict[str, tuple[int, ...]] = {}
+        for name, (n_in, filters, side) in self.normalised_convolutions(n_bands).items():
+            shapes[f"{name}.conv.weight"] = (filters, n_in, side, side)
+            for statistic in ("weight", "bias", "running_mean", "running_var"):
+                shapes[f"{name}.norm.{statistic}"] = (filters,)
+        for i in range(self.depth - 1):
+            shapes[f"lateral.{i}.weight"] = (self.widths[i], self.widths[i + 1], 1, 1)
+            shapes[f"lateral.{i}.bias"] = (self.widths[i],)
+        shapes["head.weight"] = (4 * n_classes, self.widths[0], 3, 3)
+        shapes["head.bias"] = (4 * n_classes,)
+        return shapes
+
+
+Network: TypeAlias = UNetConfig | DenseConfig
+"""The shapes of networks."""
+
+_KINDS: dict[str, type[UNetConfig | DenseConfig]] = {"unet": UNetConfig, "dense": DenseConfig}
+
+
+@dataclass(frozen=True)
 class DetectionThresholds:
     """From which probability on a model's pixels are taken for sources.
 
@@ -203,12 +322,14 @@ class ModelConfig:
         How images are cut.
     normaliser : str
         Key of `morpheus.model.normalise.NORMALISERS`.
-    network : UNetConfig
+    network : UNetConfig or DenseConfig
         Shape of the network.
     classes : tuple of str
         The classes in the order of the output channels.
     detection : DetectionThresholds
         What its probabilities mean for the detection of sources.
+    alternatives : dict of str to tuple of str
+        By band, others that may take its place, in the order of preference.
     weights_sha256 : str
         Checksum of `weights.safetensors`, in hexadecimal digits.
     """
@@ -219,9 +340,10 @@ class ModelConfig:
     unit: str
     window: WindowRecipe
     normaliser: str = "joint-window"
-    network: UNetConfig = dataclasses.field(default_factory=UNetConfig)
+    network: Network = dataclasses.field(default_factory=UNetConfig)
     classes: tuple[str, ...] = CLASS_NAMES
     detection: DetectionThresholds = dataclasses.field(default_factory=DetectionThresholds)
+    alternatives: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     weights_sha256: str = ""
 
     def __post_init__(self) -> None:
@@ -244,10 +366,46 @@ class ModelConfig:
                     f" not {names!r}"
                 )
         _check_positive("the pixel scale", self.pixel_scale)
+        self._check_dense()
+        self._check_alternatives()
         try:
             u.Unit(self.unit)
         except (ValueError, TypeError) as error:
             raise ModelError(f"the unit {self.unit!r} is none that astropy knows") from error
+
+    def _check_dense(self) -> None:
+        if not self.is_dense:
+            return
+        if self.normaliser != "sky-noise":
+            raise ModelError(
+                f"a dense network's input is made by the normaliser 'sky-noise', not"
+                f" {self.normaliser!r}"
+            )
+        if self.window.stride != self.window.inner:
+            raise ModelError(
+                f"the windows of a dense network lie side by side: their stride is"
+                f" {self.window.inner}, the part of a window that counts, not {self.window.stride}"
+            )
+
+    def _check_alternatives(self) -> None:
+        if not isinstance(self.alternatives, dict) or not set(self.alternatives) <= {*self.bands}:
+            raise ModelError("alternatives are lists of bands by a band of the model")
+        others = [name for names in self.alternatives.values() for name in names]
+        plain = all(isinstance(name, str) and _PLAIN.fullmatch(name) for name in others)
+        if not plain or len({*others, *self.bands}) != len(others) + len(self.bands):
+            raise ModelError(f"the alternatives {others!r} are not distinct names of other bands")
+        if others and not self.takes_missing_bands:
+            raise ModelError("only a dense network takes other bands in the place of its own")
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether each pixel is seen once, in windows that lie side by side."""
+        return isinstance(self.network, DenseConfig)
+
+    @property
+    def takes_missing_bands(self) -> bool:
+        """Whether the network does with any of its bands missing."""
+        return isinstance(self.network, DenseConfig)
 
     def to_json(self) -> str:
         """Serialise for `config.json`.
@@ -257,8 +415,21 @@ class ModelConfig:
         str
             Indented JSON.
         """
-        record = {"format": FORMAT_VERSION, **dataclasses.asdict(self)}
+        record = {"format": FORMAT_VERSION, **self.as_dict()}
         return json.dumps(record, indent=2) + "\n"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give all fields as plain values, the kind of the network among them.
+
+        Returns
+        -------
+        dict
+            For reports, and for `config.json`.
+        """
+        kind = next(name for name, made in _KINDS.items() if type(self.network) is made)
+        return dataclasses.asdict(self) | {
+            "network": {"kind": kind, **dataclasses.asdict(self.network)}
+        }
 
     @classmethod
     def from_json(cls, text: str) -> "ModelConfig":
@@ -288,8 +459,13 @@ class ModelConfig:
                     f" {FORMAT_VERSION}: upgrade morpheus-sky"
                 )
             network = record.pop("network")
+            kind = network.pop("kind", "unet")  # the only one when the format was made
+            if kind not in _KINDS:
+                raise ModelError(f"config.json has a network of the unknown kind {kind!r}")
+            alternatives = record.pop("alternatives", {})
             return cls(
-                network=UNetConfig(**{k: _tuples(v) for k, v in network.items()}),
+                network=_KINDS[kind](**{k: _tuples(v) for k, v in network.items()}),
+                alternatives={band: _tuples(names) for band, names in alternatives.items()},
                 window=WindowRecipe(**record.pop("window")),
                 detection=DetectionThresholds(**record.pop("detection", {})),
                 **{k: _tuples(v) for k, v in record.items()},

@@ -23,6 +23,7 @@ REQUIREMENT = (
 )
 """The PyPI package that carries the checkpoint, as a line of a requirements file."""
 
+_NETWORK = UNetConfig()
 CONFIG = ModelConfig(
     name="hausen2020",
     bands=("F160W", "F125W", "F606W", "F850LP"),
@@ -30,7 +31,7 @@ CONFIG = ModelConfig(
     unit="electron / s",
     window=WindowRecipe(size=40, margin=5, stride=1),
     normaliser="joint-window",
-    network=UNetConfig(),
+    network=_NETWORK,
 )
 
 _FILES = ("model-440.index", "model-440.data-00000-of-00001")
@@ -153,7 +154,7 @@ def convert_checkpoint(index: bytes, data: bytes) -> Model:
     variables = read_bundle(index, data, skip="Adam")
     weights: dict[str, NDArray[np.float32]] = {}
     n_bands = len(CONFIG.bands)
-    for block in CONFIG.network.block_channels(n_bands):
+    for block in _NETWORK.block_channels(n_bands):
         scope = _scope(block)
         norm = f"{scope}/batch_normalization"
         weights |= {

@@ -20,6 +20,7 @@ import openvino as ov
 from numpy.typing import NDArray
 from openvino import opset13 as ops
 
+from morpheus.model.config import UNetConfig
 from morpheus.model.folder import Model
 from morpheus.model.resample import bicubic_doubling
 
@@ -33,13 +34,15 @@ _CHANNELS_LAST = (0, 2, 3, 1)
 _CHANNELS_FIRST = (0, 3, 1, 2)
 
 
-def build_graph(model: Model, batch_size: int) -> ov.Model:
+def build_graph(model: Model, config: UNetConfig, batch_size: int) -> ov.Model:
     """Build the graph from normalised windows to class probabilities.
 
     Parameters
     ----------
     model : Model
         Configuration and weights.
+    config : UNetConfig
+        Shape of its network.
     batch_size : int
         Number of windows that go in at once.
 
@@ -49,8 +52,8 @@ def build_graph(model: Model, batch_size: int) -> ov.Model:
         One input, float32 (batch_size, band, size, size); one output, float32 (batch_size, class,
         inner, inner): the softmax over the classes of the window's part that counts.
     """
-    config, window = model.config.network, model.config.window
-    builder = _Builder(model, batch_size)
+    window = model.config.window
+    builder = _Builder(model, config, batch_size)
     shape = [batch_size, len(model.config.bands), window.size, window.size]
     source = ops.parameter(shape, np.float32)
     x: ov.Node = source
@@ -84,9 +87,9 @@ class _Affine:
 class _Builder:
     """Adds the network's pieces to a graph."""
 
-    def __init__(self, model: Model, batch_size: int) -> None:
+    def __init__(self, model: Model, config: UNetConfig, batch_size: int) -> None:
         self.weights = {name: w.astype(np.float64) for name, w in model.weights.items()}
-        self.epsilon = model.config.network.batch_norm_epsilon
+        self.epsilon = config.batch_norm_epsilon
         self.batch_size = batch_size
 
     def norm(self, name: str) -> _Affine:

@@ -10,11 +10,13 @@ from pathlib import Path
 
 import platformdirs
 
+from morpheus.defaults import DEFAULT_MODEL
 from morpheus.errors import ModelError
 from morpheus.model import hausen2020
 from morpheus.model.folder import CONFIG_FILE, Model, load_model, save_model
 
 __all__ = [
+    "DEFAULT_MODEL",
     "PUBLISHED",
     "PublishedModel",
     "fetch_model",
@@ -22,9 +24,12 @@ __all__ = [
     "import_model",
     "installed_models",
     "model_directory",
+    "shipped_models",
 ]
 
 DIRECTORY_VARIABLE = "MORPHEUS_MODELS"
+
+_SHIPPED = Path(__file__).parent / "shipped"
 
 
 @dataclass(frozen=True)
@@ -74,15 +79,31 @@ def model_directory() -> Path:
     return platformdirs.user_data_path("morpheus", appauthor=False) / "models"
 
 
-def installed_models() -> dict[str, Path]:
-    """List the models that are ready to use.
+def shipped_models() -> dict[str, Path]:
+    """List the models that come with the program.
 
     Returns
     -------
     dict of str to Path
         Folder by name, sorted by name.
     """
-    return {p.parent.name: p.parent for p in sorted(model_directory().glob(f"*/{CONFIG_FILE}"))}
+    return _folders(_SHIPPED)
+
+
+def installed_models() -> dict[str, Path]:
+    """List the models that are ready to use.
+
+    Returns
+    -------
+    dict of str to Path
+        Folder by name, sorted by name: the user's, and those that come with the program, whose
+        names stand for nothing else.
+    """
+    return dict(sorted((_folders(model_directory()) | shipped_models()).items()))
+
+
+def _folders(directory: Path) -> dict[str, Path]:
+    return {p.parent.name: p.parent for p in sorted(directory.glob(f"*/{CONFIG_FILE}"))}
 
 
 def find_model(name: str | Path) -> Path:
@@ -138,7 +159,8 @@ def import_model(path: Path, *, overwrite: bool = False) -> Model:
     Raises
     ------
     ModelError
-        If the path holds no model, is damaged, or the model is installed already.
+        If the path holds no model, is damaged, or the model is installed already or has the name
+        of one that comes with the program.
     """
     try:
         if not path.exists():
@@ -157,6 +179,11 @@ def import_model(path: Path, *, overwrite: bool = False) -> Model:
     else:
         model = hausen2020.convert_checkpoint(*hausen2020.read_checkpoint(path))
         text = hausen2020.CARD
+    if model.config.name in shipped_models():
+        raise ModelError(
+            f"{model.config.name} comes with Morpheus, and its name stands for nothing else: use"
+            f" this model by its path, {path}, or change the name in its {CONFIG_FILE}"
+        )
     return save_model(model, model_directory() / model.config.name, text, overwrite=overwrite)
 
 

@@ -3,12 +3,10 @@
 import torch
 from torch import Tensor, nn
 
-from morpheus.errors import ModelError
-from morpheus.model.config import ModelConfig, UNetConfig
-from morpheus.model.folder import Model
+from morpheus.model.config import UNetConfig
 from morpheus.model.resample import bicubic_doubling
 
-__all__ = ["UNet", "build_unet"]
+__all__ = ["UNet"]
 
 
 class _Block(nn.Module):
@@ -108,36 +106,3 @@ def _crop_rows(matrix: Tensor, margin: int) -> Tensor:
 
 def _crop(x: Tensor, margin: int) -> Tensor:
     return x[..., margin : x.shape[-2] - margin, margin : x.shape[-1] - margin]
-
-
-def build_unet(model: Model) -> UNet:
-    """Make the PyTorch network of a model, with its weights, in evaluation mode.
-
-    Parameters
-    ----------
-    model : Model
-        A model as `morpheus.model.load_model` gives it.
-
-    Returns
-    -------
-    UNet
-        The network, on the CPU, in float32.
-
-    Raises
-    ------
-    ModelError
-        If names or shapes of the weights do not fit the configuration.
-    """
-    config: ModelConfig = model.config
-    network = UNet(config.network, len(config.bands), len(config.classes))
-    state = {name: torch.from_numpy(array.copy()) for name, array in model.weights.items()}
-    state |= {
-        name: buffer
-        for name, buffer in network.state_dict().items()
-        if name.endswith("num_batches_tracked")
-    }
-    try:
-        network.load_state_dict(state)
-    except RuntimeError as error:
-        raise ModelError(f"the weights do not fit the configuration: {error}") from error
-    return network.eval()

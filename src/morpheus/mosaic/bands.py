@@ -8,7 +8,7 @@ from astropy.wcs import WCS
 
 from morpheus.errors import ImageError, OptionError
 
-__all__ = ["images_by_band", "maps_by_band"]
+__all__ = ["array_of", "images_by_band", "is_list", "is_pair", "maps_by_band"]
 
 
 def images_by_band(images: Any, bands: Sequence[str]) -> list[Any]:
@@ -35,14 +35,14 @@ def images_by_band(images: Any, bands: Sequence[str]) -> list[Any]:
     """
     if isinstance(images, Mapping):
         return [image for _, image in _match_names(images, bands, complete=True)]
-    if _is_list(images):
+    if is_list(images):
         return _counted(images, bands)
     planes = _planes(images, bands)
     if planes is not None:
         return planes
     if len(bands) == 1:
         return [images]
-    array = _array_of(images)
+    array = array_of(images)
     if hasattr(array, "ndim"):
         raise ImageError(
             f"the array has shape {array.shape}; for the bands {' '.join(bands)} give one of "
@@ -78,7 +78,7 @@ def maps_by_band(maps: Any, bands: Sequence[str], option: str) -> list[tuple[tup
     try:
         if isinstance(maps, Mapping):
             return [((band,), one) for band, one in _match_names(maps, bands, complete=False)]
-        separate = _counted(maps, bands) if _is_list(maps) else _planes(maps, bands)
+        separate = _counted(maps, bands) if is_list(maps) else _planes(maps, bands)
     except OptionError as error:
         raise OptionError(f"{option}: {error}") from None
     if separate is None:
@@ -107,14 +107,37 @@ def _match_names(
     return [(band, found[band]) for band in bands if band in found]
 
 
-def _is_list(images: Any) -> bool:
-    """Whether these are several images. HDULists, paths and (array, WCS) are one."""
+def is_list(images: Any) -> bool:
+    """Tell whether these are several images. HDULists, paths and (array, WCS) are one.
+
+    Parameters
+    ----------
+    images : Any
+        What was given.
+
+    Returns
+    -------
+    bool
+        True for a list or tuple of images.
+    """
     return isinstance(images, list | tuple) and not (
-        isinstance(images, fits.HDUList) or _is_pair(images)
+        isinstance(images, fits.HDUList) or is_pair(images)
     )
 
 
-def _is_pair(images: Any) -> bool:
+def is_pair(images: Any) -> bool:
+    """Tell whether this is an array with its coordinates.
+
+    Parameters
+    ----------
+    images : Any
+        What was given.
+
+    Returns
+    -------
+    bool
+        True for (array, WCS), (array, Header) and (array, None).
+    """
     return (
         isinstance(images, tuple)
         and len(images) == 2  # noqa: PLR2004 (a pair)
@@ -128,20 +151,32 @@ def _counted(images: Sequence[Any], bands: Sequence[str]) -> list[Any]:
     return list(images)
 
 
-def _array_of(image: Any) -> Any:
-    return image[0] if _is_pair(image) else image
+def array_of(image: Any) -> Any:
+    """Take the array of an (array, WCS) pair.
+
+    Parameters
+    ----------
+    image : Any
+        Such a pair, or anything else.
+
+    Returns
+    -------
+    Any
+        The array, or what was given.
+    """
+    return image[0] if is_pair(image) else image
 
 
 def _planes(images: Any, bands: Sequence[str]) -> list[Any] | None:
     """Split a 3-D array, with or without a WCS. None if it is something else."""
-    array = _array_of(images)
+    array = array_of(images)
     if getattr(array, "ndim", None) != 3:  # noqa: PLR2004 (band, y, x)
         return None
     if len(array) != len(bands):
         raise OptionError(
             f"{_needs(bands)} in this order; the array of shape {array.shape} holds {len(array)}"
         )
-    return [(plane, images[1]) if _is_pair(images) else plane for plane in array]
+    return [(plane, images[1]) if is_pair(images) else plane for plane in array]
 
 
 def _needs(bands: Sequence[str]) -> str:

@@ -108,6 +108,38 @@ class Image:
         """
         return None if self.mask is None else np.asarray(self.mask(section), dtype=bool)
 
+    def thinned_out(self, step: int) -> "Image":
+        """Give the image of every `step`-th row and column, which is read row by row.
+
+        Parameters
+        ----------
+        step : int
+            At least 1.
+
+        Returns
+        -------
+        Image
+            Of which only the whole can be read.
+        """
+        height, width = self.shape
+
+        def of_rows(pixels: Callable[[Section], Any]) -> Callable[[Section], Any]:
+            if step == 1:
+                return pixels
+            return lambda _: np.concatenate(
+                [
+                    np.asarray(pixels((slice(y, y + 1), slice(0, width))))[:, ::step]
+                    for y in range(0, height, step)
+                ]
+            )
+
+        return replace(
+            self,
+            shape=(-(-height // step), -(-width // step)),
+            pixels=of_rows(self.pixels),
+            mask=None if self.mask is None else of_rows(self.mask),
+        )
+
 
 def open_image(source: Any, *, label: str, kind: Kind, files: FitsFiles) -> Image:
     """Open anything that holds an image.

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from morpheus.mosaic.calibration import Calibration
 from morpheus.mosaic.scale import pixel_scale
+from morpheus.mosaic.sky import SkyLevel
 
 __all__ = ["InputRecord", "Kind", "Mosaic", "MosaicWarning"]
 
@@ -75,6 +76,11 @@ class Mosaic:
         Rows and columns that were asked for; what lies around them is context.
     calibrations : tuple of Calibration, optional
         What each band's header says of its flux scale. Empty if nothing was looked up.
+    origin : tuple of int, optional
+        Where the first row and column that were read lie in the whole image.
+    skies : tuple of SkyLevel, optional
+        Sky of each band in the whole image, whatever region was read. Empty if it was not asked
+        for.
     """
 
     data: NDArray[np.float32]
@@ -86,6 +92,8 @@ class Mosaic:
     inputs: tuple[InputRecord, ...]
     core: tuple[slice, slice]
     calibrations: tuple[Calibration, ...] = ()
+    origin: tuple[int, int] = (0, 0)
+    skies: tuple[SkyLevel, ...] = ()
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from morpheus.mosaic.images import Image, Section, open_image
 from morpheus.mosaic.masks import flagged, inverse_variance, to_float32
 from morpheus.mosaic.mosaic import InputRecord, Kind, Mosaic, MosaicWarning
 from morpheus.mosaic.region import Region, parse_region
+from morpheus.mosaic.sky import SkyLevel, grid_step, measure_sky
 
 __all__ = ["read_mosaic"]
 
@@ -45,6 +46,7 @@ def read_mosaic(
     dq: Any = None,
     region: Region | str | None = None,
     context: int = 0,
+    sky: bool = False,
     check_filters: bool = True,
 ) -> Mosaic:
     """Read the bands of a field onto one cube.
@@ -71,6 +73,8 @@ def read_mosaic(
         What part to read, as `parse_region` takes it. Only that part of the files is read.
     context : int, optional
         Pixels to read around the region too, as far as the image reaches.
+    sky : bool, optional
+        Whether to measure the sky of each band, in the whole image also where a region is read.
     check_filters : bool, optional
         Whether to compare the filter that a header names with the band.
 
@@ -122,12 +126,18 @@ def read_mosaic(
         data, mask, weight = _read_pixels(names, opened, maps, section)
         if mask[core].all():
             raise ImageError(f"no valid pixel in the region {region}: all are masked")
+        skies: tuple[SkyLevel, ...] = ()
+        if sky:
+            whole = None if region is None else _thinned_out(names, opened, maps)
+            step = grid_step(opened[0].shape) if whole is None else 1
+            skies = _measure_skies(names, *((data, mask) if whole is None else whole), step)
         records = tuple(_records(names, opened, maps, files))
         calibrations = tuple(calibrate(image.headers, image.unit, image.wcs) for image in opened)
     if wcs is not None:
         wcs.array_shape = mask.shape
     units = tuple(image.unit for image in opened)
-    return Mosaic(data, names, mask, wcs, units, weight, records, core, calibrations)
+    origin = (section[0].start, section[1].start)
+    return Mosaic(data, names, mask, wcs, units, weight, records, core, calibrations, origin, skies)
 
 
 def _checked_bands(bands: Sequence[str]) -> tuple[str, ...]:
@@ -254,6 +264,30 @@ def _read_pixels(
         for plane in () if cube is None else cube:
             np.copyto(plane, 0, where=mask)
     return data, mask, weight
+
+
+def _thinned_out(
+    bands: tuple[str, ...], images: Sequence[Image], maps: Sequence[_Map]
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Read the pixels of the whole image that the sky is measured from, and their mask."""
+    step = grid_step(images[0].shape)
+    few = [image.thinned_out(step) for image in images]
+    few_maps = [replace(one, image=one.image.thinned_out(step)) for one in maps]
+    height, width = few[0].shape
+    data, mask, _ = _read_pixels(bands, few, few_maps, (slice(0, height), slice(0, width)))
+    return data, mask
+
+
+def _measure_skies(
+    bands: tuple[str, ...], data: NDArray[np.float32], mask: NDArray[np.bool_], step: int
+) -> tuple[SkyLevel, ...]:
+    skies = []
+    for band, plane in zip(bands, data, strict=True):
+        try:
+            skies.append(measure_sky(plane, mask, step=step))
+        except ImageError as error:
+            raise ImageError(f"{band}: {error}") from error
+    return tuple(skies)
 
 
 def _add(

@@ -8,18 +8,21 @@ from typing import Any
 
 import numpy as np
 
+from morpheus.defaults import DEFAULT_MODEL
 from morpheus.errors import OptionError
 from morpheus.inference import (
     Classification,
-    ClassMaps,
     InferenceOptions,
-    edges_done,
+    Place,
     make_engine,
+    placement,
     predict,
     preset,
 )
 from morpheus.model import ModelConfig, find_model, load_model
+from morpheus.model.normalise import needs_sky, prepare_normaliser
 from morpheus.mosaic import Mosaic, MosaicWarning, Region, read_mosaic, same_unit
+from morpheus.pipeline.given import images_for
 from morpheus.provenance import Stopwatch, now, software
 
 __all__ = ["classify"]
@@ -33,7 +36,7 @@ _EMPTY_SHARE = 1e-3
 def classify(
     images: Any,
     *,
-    model: str | Path,
+    model: str | Path = DEFAULT_MODEL,
     weights: Mapping[str, Any] | None = None,
     rms: Mapping[str, Any] | None = None,
     dq: Mapping[str, Any] | Any | None = None,
@@ -49,8 +52,10 @@ def classify(
     images : mapping of str to image, sequence of images, or array of shape (band, y, x)
         The bands, by name in any order or in the model's order. An image is a path (such as
         "h.fits" or "h.fits[SCI]"), a FITS HDU, an (array, WCS) pair, an NDData or an array; all on
-        one pixel grid. NaN and infinite pixels are masked.
-    model : str or Path
+        one pixel grid. NaN and infinite pixels are masked. A dense model takes any of its bands,
+        and the alternatives that it names; of fewer images than bands that are given without
+        names, each header must say which band it is.
+    model : str or Path, optional
         Name of an installed model, or a model folder.
     weights, rms : mapping of str to image, optional
         Inverse-variance or rms maps by band; pixels that are not positive are masked.
@@ -92,39 +97,56 @@ def classify(
         )
     with watch.stage("model"):
         trained = load_model(find_model(model))
+        config = trained.config
     with watch.stage("read"):
+        given = images_for(config, images, weights, rms, dq)
         mosaic = read_mosaic(
-            images,
-            bands=trained.config.bands,
-            weights=weights,
-            rms=rms,
-            dq=dq,
+            given.images,
+            bands=given.choice.given,
+            weights=given.weights,
+            rms=given.rms,
+            dq=given.dq,
             region=region,
             # All pixels of all windows that see the region: it comes out as in the whole image.
-            context=trained.config.window.size - trained.config.window.margin - 1,
+            context=config.window.size - config.window.margin - 1,
+            sky=needs_sky(config),
             check_filters=check_filters,
         )
-    _check_fit(mosaic, trained.config)
+    _check_fit(mosaic, config)
+    normaliser = prepare_normaliser(
+        config, mosaic.data, mosaic.mask, bands=given.choice.bands, skies=mosaic.skies
+    )
     with watch.stage("engine"):
         engine = make_engine(trained, options)
     with watch.stage("classify"):
-        statistics = predict(mosaic.data, mosaic.mask, trained.config, engine, options, progress)
-    classes, core = trained.config.classes, mosaic.core
-    n, mask = statistics.n[core], mosaic.mask[core]
-    return Classification(
-        mean=ClassMaps(classes, statistics.mean[:, *core]),
-        variance=ClassMaps(classes, statistics.variance[:, *core]),
-        votes=ClassMaps(classes, statistics.votes[:, *core]),
-        n=n,
+        statistics = predict(
+            mosaic.data,
+            mosaic.mask,
+            config,
+            engine,
+            options,
+            progress,
+            normaliser=normaliser,
+            place=Place(mosaic.origin, mosaic.core),
+        )
+    core = mosaic.core
+    n, mask = statistics.n, mosaic.mask[core]
+    return Classification.from_statistics(
+        config.classes,
+        statistics,
         mask=mask,
         wcs=None if mosaic.wcs is None else mosaic.wcs.slice(core),
         provenance={
             "started": started,
             "software": software(),
-            "model": dataclasses.asdict(trained.config),
-            "options": dataclasses.asdict(options)
-            | {"edges": edges_done(mosaic.shape, trained.config.window, options)},
+            "model": config.as_dict(),
+            "bands": given.choice.record(),
+            "options": dataclasses.asdict(options) | placement(mosaic.shape, config, options),
             "region": None if region is None else str(region),
+            "sky": {
+                band: dataclasses.asdict(sky)
+                for band, sky in zip(mosaic.bands, mosaic.skies, strict=False)
+            },
             "engine": {
                 "name": engine.name,
                 "precision": engine.precision,
@@ -143,7 +165,8 @@ def classify(
 def _check_fit(mosaic: Mosaic, config: ModelConfig) -> None:
     """Warn of another unit or pixel scale than the model's, and of empty sky."""
     for band, unit in zip(mosaic.bands, mosaic.units, strict=True):
-        if unit is not None and not same_unit(unit, config.unit):
+        # What is counted in units of the noise of the sky has no unit.
+        if unit is not None and not needs_sky(config) and not same_unit(unit, config.unit):
             warnings.warn(
                 f"{band} is in {unit}, but {config.name} was trained on {config.unit}: its classes"
                 " mean little there; convert the images",

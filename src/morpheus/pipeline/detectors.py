@@ -2,7 +2,7 @@
 
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,9 @@ from morpheus.evaluate import Detections, KnownImage, measure_detections
 from morpheus.evaluate.baselines import SETTINGS, photutils_labels, sep_labels
 from morpheus.inference import Classification, InferenceOptions, preset
 from morpheus.model import find_model, load_model
+from morpheus.model.normalise import needs_sky
 from morpheus.mosaic import MosaicWarning, same_unit
+from morpheus.mosaic.choice import choose_bands
 from morpheus.pipeline.classification import classify
 from morpheus.segmentation import SEGMENTATION_FILE, Segmentation, SegmentationOptions, segment
 
@@ -125,11 +127,17 @@ class ModelDetector(Detector):
         How pixels become sources.
     name : str, optional
         What reports call it; by default the model's name.
+    without : sequence of str, optional
+        Bands that the model is not given, although the images have them.
+    substitute : mapping of str to str, optional
+        By band of the model, another one that it is given in its place.
 
     Raises
     ------
     ModelError
         If the model is not there or damaged.
+    OptionError
+        If the model needs all of its bands, or no other in their place; or none is left.
     """
 
     def __init__(
@@ -139,23 +147,105 @@ class ModelDetector(Detector):
         inference: InferenceOptions | str = "exact",
         segmentation: SegmentationOptions | None = None,
         name: str | None = None,
+        without: Sequence[str] = (),
+        substitute: Mapping[str, str] | None = None,
     ) -> None:
         self.model, self.config = model, load_model(find_model(model)).config
         self.inference = preset(inference) if isinstance(inference, str) else inference
         self.segmentation = SegmentationOptions() if segmentation is None else segmentation
+        self.without = tuple(self._band(band, "--without") for band in without)
+        self.substitute = {
+            self._band(band, "--instead"): self._alternative(band, other)
+            for band, other in (substitute or {}).items()
+        }
+        both = [band for band in self.substitute if band in self.without]
+        if both:
+            raise OptionError(f"{both[0]} is left out, and {self.substitute[both[0]]} in its place")
+        if not set(self.config.bands) - set(self.without):
+            raise OptionError(f"without {', '.join(self.without)} no band of {model} is left")
         spacing = f"a window every {self.inference.stride**2} pixels"
-        if self.inference.stride == 1:
+        if self.config.is_dense:
+            spacing = "every pixel seen once"
+        elif self.inference.stride == 1:
             spacing = "a window at every pixel"
+        bands = [f"without {', '.join(self.without)}"] if self.without else []
+        bands += [f"{other} for {band}" for band, other in self.substitute.items()]
         super().__init__(
             name or self.config.name,
-            f"network {self.config.name}, {spacing}, {self.inference.precision}; sources by"
-            f" {self.segmentation.method}",
+            "; ".join(
+                [
+                    f"network {self.config.name}, {spacing}, {self.inference.precision}",
+                    *bands,
+                    f"sources by {self.segmentation.method}",
+                ]
+            ),
         )
+
+    def _band(self, name: str, option: str) -> str:
+        """Name of a band in the model's spelling; refuse what the model does not take."""
+        if not self.config.takes_missing_bands:
+            raise OptionError(
+                f"{self.config.name} needs all of its bands: {option} is for models that do not"
+            )
+        for band in self.config.bands:
+            if band.casefold() == name.casefold():
+                return band
+        raise OptionError(f"{option} {name}: the bands are {', '.join(self.config.bands)}")
+
+    def _alternative(self, band: str, other: str) -> str:
+        """Name of a band in the place of another, in the model's spelling."""
+        others = self.config.alternatives.get(self._band(band, "--instead"), ())
+        for name in others:
+            if name.casefold() == other.casefold():
+                return name
+        can = f"can be {', '.join(others)}" if others else "can be none"
+        raise OptionError(f"--instead {band}={other}: in the place of {band} there {can}")
 
     @property
     def bands(self) -> tuple[str, ...]:
         """The model's bands."""
         return self.config.bands
+
+    def check_bands(self, bands: Sequence[str], what: str) -> None:
+        """Check that an image has the bands that are needed, or enough of them.
+
+        Parameters
+        ----------
+        bands : sequence of str
+            Those of the image.
+        what : str
+            What a message calls it.
+
+        Raises
+        ------
+        OptionError
+            If one is missing that cannot be, or all are.
+        """
+        self._chosen(bands, what)
+
+    def _chosen(self, bands: Sequence[str], what: str) -> dict[str, str]:
+        """Give the bands of an image that the model is given, by their names to the model."""
+        if not self.config.takes_missing_bands:
+            super().check_bands(bands, what)
+            names = {band.casefold(): band for band in bands}
+            return {band: names[band.casefold()] for band in self.config.bands}
+        left_out = {name.casefold() for name in (*self.without, *self.substitute)}
+        there = {name.casefold(): name for name in bands if name.casefold() not in left_out}
+        alternatives = {
+            band: (self.substitute[band],) if band in self.substitute else others
+            for band, others in self.config.alternatives.items()
+            if band not in self.without
+        }
+        missing = [other for other in self.substitute.values() if other.casefold() not in there]
+        known = [*self.config.bands, *(name for names in alternatives.values() for name in names)]
+        usable = [name for name in known if name.casefold() in there]
+        if missing or not usable:
+            needed = missing or [band for band in self.config.bands if band not in self.without]
+            raise OptionError(
+                f"{self.name} needs {' or '.join(needed)}, but {what} has {', '.join(bands)}"
+            )
+        choice = choose_bands(usable, self.config.bands, alternatives)
+        return {name: there[name.casefold()] for name in choice.given}
 
     def detect(
         self, image: KnownImage, progress: Callable[[int, int], None] | None = None
@@ -177,18 +267,17 @@ class ModelDetector(Detector):
         Raises
         ------
         OptionError
-            If the image lacks one of the model's bands.
+            If the image lacks bands that the model needs.
         """
-        self.check_bands(list(image.bands), image.name)
-        names = {band.casefold(): band for band in image.bands}
-        if image.unit is not None and not same_unit(image.unit, self.config.unit):
+        bands = self._chosen(list(image.bands), image.name)
+        strange = image.unit is not None and not same_unit(image.unit, self.config.unit)
+        if strange and not needs_sky(self.config):
             warnings.warn(
                 f"{image.name} is in {image.unit}, but {self.config.name} was trained on"
                 f" {self.config.unit}: its classes mean little there",
                 MosaicWarning,
                 stacklevel=2,
             )
-        bands = {band: names[band.casefold()] for band in self.config.bands}
         found = classify(
             {band: (image.bands[name], image.wcs) for band, name in bands.items()},
             model=self.model,

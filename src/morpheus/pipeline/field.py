@@ -11,14 +11,16 @@ from astropy.table import Table
 
 from morpheus.catalog import BandImage, Catalog, CatalogOptions, measure
 from morpheus.catalog.formats import check_catalog_path
+from morpheus.defaults import DEFAULT_MODEL
 from morpheus.errors import OptionError
 from morpheus.inference import Classification, InferenceOptions
-from morpheus.model import find_model, load_model
+from morpheus.model import ModelConfig, find_model, load_model
 from morpheus.mosaic import Region
 from morpheus.mosaic.filters import wavelength
 from morpheus.mosaic.products import check_targets
 from morpheus.mosaic.report import add_file, add_record
 from morpheus.pipeline.classification import classify
+from morpheus.pipeline.given import images_for
 from morpheus.pipeline.recorded import ImageFiles, read_images
 from morpheus.provenance import Stopwatch
 from morpheus.segmentation import (
@@ -34,6 +36,7 @@ from morpheus.visual import (
     choose_sources,
     colorize,
     lupton_rgb,
+    rgb_planes,
     stamp_sheet,
     write_classes,
     write_picture,
@@ -63,7 +66,8 @@ class FieldOptions:
         Name of the catalogue in the folder; its suffix is its format.
     rgb : tuple of 3 str, optional
         Bands of the colour picture: red, green and blue. By default the reddest, the middle and
-        the bluest, if their names are known.
+        the bluest, if their names are known; with two bands these and their mean, and with one a
+        grey picture.
     """
 
     inference: InferenceOptions | str = "exact"
@@ -103,7 +107,7 @@ def run(
     images: Any,
     output: str | Path,
     *,
-    model: str | Path,
+    model: str | Path = DEFAULT_MODEL,
     weights: Mapping[str, Any] | None = None,
     rms: Mapping[str, Any] | None = None,
     dq: Mapping[str, Any] | None = None,
@@ -122,7 +126,7 @@ def run(
     output : str or Path
         Folder for the products: those of `Classification.write`, `Segmentation.write`, the
         catalogue, `classes.png`, `rgb.png` and `stamps.png`, and one `report.json` for all.
-    model : str or Path
+    model : str or Path, optional
         Name of an installed model, or a model folder.
     weights, rms, dq : mapping of str to image, optional
         Inverse-variance, noise and data-quality maps by band.
@@ -150,14 +154,16 @@ def run(
     """
     options = FieldOptions() if options is None else options
     folder, watch = Path(output), Stopwatch()
-    _check_all(folder, model, options, overwrite=overwrite)
+    config = load_model(find_model(model)).config
+    given = images_for(config, images, weights, rms, dq)
+    _check_all(folder, config, given.choice.given, options, overwrite=overwrite)
     with watch.stage("classify"):
         classification = classify(
-            images,
+            given.images,
             model=model,
-            weights=weights,
-            rms=rms,
-            dq=dq,
+            weights=given.weights,
+            rms=given.rms,
+            dq=given.dq,
             region=region,
             options=options.inference,
             check_filters=check_filters,
@@ -165,7 +171,7 @@ def run(
         )
         paths = classification.write(folder, overwrite=overwrite)
     with watch.stage("segment"):
-        files = ImageFiles(images, weights, rms, dq, check_filters)
+        files = ImageFiles(given.images, given.weights, given.rms, given.dq, check_filters)
         bands = read_images(classification, files)
         found = segment(
             classification,
@@ -191,9 +197,15 @@ def run(
     return dataclasses.replace(field, paths=tuple(paths))
 
 
-def _check_all(folder: Path, model: str | Path, options: FieldOptions, *, overwrite: bool) -> None:
+def _check_all(
+    folder: Path,
+    config: ModelConfig,
+    bands: tuple[str, ...],
+    options: FieldOptions,
+    *,
+    overwrite: bool,
+) -> None:
     """Find out before any work is done what cannot be done after it."""
-    config = load_model(find_model(model)).config
     name = options.catalog_file
     check_catalog_path(folder / name, readable=True)
     made = [SEGMENTATION_FILE, GUIDED_FILE, CLASSES_FILE, RGB_FILE, STAMPS_FILE]
@@ -210,12 +222,11 @@ def _check_all(folder: Path, model: str | Path, options: FieldOptions, *, overwr
             f"the catalogue cannot be called {name}: give the name of a file in the output folder"
             " that is none of the other products"
         )
-    if options.rgb is not None and not set(options.rgb) <= set(config.bands):
+    if options.rgb is not None and not set(options.rgb) <= set(bands):
         raise OptionError(
-            f"the colour picture is of {', '.join(options.rgb)}; the bands are"
-            f" {', '.join(config.bands)}"
+            f"the colour picture is of {', '.join(options.rgb)}; the bands are {', '.join(bands)}"
         )
-    options.catalog.check_bands(config.bands)
+    options.catalog.check_bands(bands)
     detection_thresholds(dataclasses.asdict(config.detection), options.segmentation)
     if options.positions is not None:
         open_positions(options.positions)
@@ -248,7 +259,8 @@ def _draw(
     add_file(path, "colors", {"statistic": statistic})
     channels = _channels(tuple(by_band)) if rgb is None else rgb
     if channels is not None:
-        picture = lupton_rgb(*(by_band[band].data for band in channels), mask=classification.mask)
+        planes = rgb_planes([by_band[band].data for band in channels])
+        picture = lupton_rgb(*planes, mask=classification.mask)
         paths.append(write_picture(folder / RGB_FILE, picture, overwrite=overwrite))
         add_file(paths[-1], "rgb", {"bands": channels})
     if len(field.catalog):
@@ -318,9 +330,14 @@ def draw_stamps(
 
 
 def _channels(bands: tuple[str, ...]) -> tuple[str, ...] | None:
-    """Choose the reddest, the middle and the bluest band; None if that is not known."""
+    """Choose the reddest, the middle and the bluest band; None if that is not known.
+
+    With two bands these, from the redder to the bluer; with one, that.
+    """
+    if len(bands) == 1:
+        return bands
     order = {band: wavelength(band) for band in bands}
     known = sorted((band for band in bands if order[band]), key=lambda band: -(order[band] or 0))
-    if len(known) < _CHANNELS:
+    if len(known) < min(_CHANNELS, len(bands)):
         return None
-    return known[0], known[len(known) // 2], known[-1]
+    return tuple(dict.fromkeys((known[0], known[len(known) // 2], known[-1])))

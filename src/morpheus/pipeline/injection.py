@@ -137,7 +137,7 @@ def _order(images: Mapping[str, Any], detectors: Sequence[Detector]) -> list[str
     for detector in detectors:
         detector.check_bands(list(images), "the mosaic")
     order = next((one.bands for one in detectors if one.bands), ())
-    first = [known[band.casefold()] for band in order]
+    first = [known[band.casefold()] for band in order if band.casefold() in known]
     return first + [band for band in images if band not in first]
 
 

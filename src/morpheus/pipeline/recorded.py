@@ -13,7 +13,7 @@ from morpheus.mosaic.bands import images_by_band, maps_by_band
 from morpheus.mosaic.report import files_of_stage
 from morpheus.segmentation import GUIDED_FILE, SEGMENTATION_FILE, Segmentation
 
-__all__ = ["ImageFiles", "find_catalog", "map_of", "read_images"]
+__all__ = ["ImageFiles", "bands_classified", "find_catalog", "map_of", "read_images"]
 
 _OPTIONS = {"image": "images", "weight": "weights", "rms": "rms", "dq": "dq"}
 
@@ -38,6 +38,24 @@ class ImageFiles:
     rms: Mapping[str, Any] | None = None
     dq: Mapping[str, Any] | None = None
     check_filters: bool = True
+
+
+def bands_classified(classification: Classification) -> tuple[str, ...]:
+    """Give the bands that a classification was made from.
+
+    Parameters
+    ----------
+    classification : Classification
+        The field.
+
+    Returns
+    -------
+    tuple of str
+        In the order of the model's bands; in the place of one, what was given instead of it.
+    """
+    record = classification.provenance
+    model = record.get("model", {}).get("bands", ())
+    return tuple(record.get("bands", {}).get("given", model))
 
 
 def read_images(
@@ -70,7 +88,7 @@ def read_images(
     recorded = files.images is None
     options = _recorded(classification) if recorded else vars(files)
     images = options["images"]
-    order = tuple(classification.provenance.get("model", {}).get("bands", ()))
+    order = bands_classified(classification)
     if not isinstance(images, Mapping):
         images = dict(zip(order, images_by_band(images, order), strict=True))
     names = {band.casefold(): band for band in order}

@@ -124,14 +124,16 @@ def _write_images(
     statistic: str,
 ) -> dict[str, str]:
     """Write the images; say what each is."""
-    order = [statistic, *(s for s in STATISTICS if s != statistic)]
-    planes = {plane.name: plane for plane in classification.planes()}
+    order = [statistic, *(s for s in classification.statistics if s != statistic)]
+    planes = {plane.name: plane for plane in classification.planes(order)}
     contents = {}
     for name in classification.maps(statistic):
         path = names(name, "fits")
         _write_group(path, [planes[f"{name}_{s}".upper()] for s in order])
         more = ", ".join(f"{name.upper()}_{s.upper()} ({STATISTICS[s]})" for s in order[1:])
-        contents[path.name] = f"{name}: {STATISTICS[statistic]}; extensions {more}"
+        contents[path.name] = f"{name}: {STATISTICS[statistic]}"
+        if more:
+            contents[path.name] += f"; extensions {more}"
     path = names("mask", "fits")
     _write_group(path, [planes["MASK"], planes["N"]])
     contents[path.name] = "1 where a pixel is invalid in any band; extension N: number of windows"

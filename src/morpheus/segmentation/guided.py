@@ -15,7 +15,7 @@ from skimage.segmentation import watershed
 
 from morpheus.errors import OptionError
 
-__all__ = ["claim", "open_positions", "read_positions"]
+__all__ = ["claim", "open_positions", "position_columns", "read_positions", "read_table"]
 
 _IDENTIFIERS = ("id", "number", "source_id", "objid", "name")
 _PIXELS = (("x", "y"), ("x_centroid", "y_centroid"))
@@ -93,7 +93,7 @@ def open_positions(positions: Any, *, what: str = "positions") -> Table:
         sky = positions.icrs.reshape(-1)
         positions = Table({"ra": sky.ra, "dec": sky.dec})
     elif isinstance(positions, str | Path):
-        positions = _read_table(Path(positions), what)
+        positions = read_table(Path(positions), what=what)
     elif not isinstance(positions, Table):
         try:
             array = np.asarray(positions)
@@ -138,7 +138,49 @@ def _texts(ids: NDArray[Any], column: str) -> NDArray[np.str_]:
     return np.array(texts)
 
 
-def _read_table(path: Path, what: str) -> Table:
+def position_columns(table: Table) -> dict[str, str]:
+    """Find the columns of identifiers and positions.
+
+    Parameters
+    ----------
+    table : astropy.table.Table
+        The table.
+
+    Returns
+    -------
+    dict of str to str
+        Names of the columns that there are, for 'id', 'ra' and 'dec', 'x' and 'y'.
+    """
+    names = {name.lower(): name for name in table.colnames}
+    identifier = next((names[name] for name in _IDENTIFIERS if name in names), None)
+    found = {} if identifier is None else {"id": identifier}
+    for axes, pairs in ((("ra", "dec"), _SKY), (("x", "y"), _PIXELS)):
+        pair = next((pair for pair in pairs if set(pair) <= set(names)), None)
+        if pair is not None:
+            found |= {axis: names[name] for axis, name in zip(axes, pair, strict=True)}
+    return found
+
+
+def read_table(path: Path, *, what: str) -> Table:
+    """Read a table in any format that astropy reads.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    what : str
+        What messages call it: the option that it was given with.
+
+    Returns
+    -------
+    astropy.table.Table
+        With one row at least.
+
+    Raises
+    ------
+    OptionError
+        If it cannot be read.
+    """
     if not path.is_file():
         raise OptionError(f"{path}: no such file; --{what} takes a table")
     try:

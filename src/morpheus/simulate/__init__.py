@@ -5,15 +5,12 @@ from morpheus.simulate.dataset import make_dataset
 from morpheus.simulate.dataset_options import DatasetOptions
 from morpheus.simulate.field import FieldOptions, SimulatedField, simulate_field
 from morpheus.simulate.files import field_files, image_header, make_field, write_field
-from morpheus.simulate.reader import Batch, Dataset
 from morpheus.simulate.surveys import SURVEYS, find_survey
 from morpheus.simulate.truth import TruthMaps
 
 __all__ = [
     "SURVEYS",
     "Band",
-    "Batch",
-    "Dataset",
     "DatasetOptions",
     "FieldOptions",
     "SimulatedField",

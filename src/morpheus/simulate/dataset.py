@@ -20,13 +20,13 @@ import numpy as np
 from astropy.wcs import WCS
 
 from morpheus.classes import CLASS_NAMES
+from morpheus.dataset.layout import CLASSES_DTYPE
+from morpheus.dataset.store import ArraySpec, Partial
 from morpheus.errors import ProductError
 from morpheus.provenance import now, software
 from morpheus.simulate.dataset_options import DatasetOptions
 from morpheus.simulate.examples import Group, make_group
-from morpheus.simulate.layout import CLASSES_DTYPE
 from morpheus.simulate.processes import one_thread_each
-from morpheus.simulate.store import ArraySpec, Partial
 from morpheus.simulate.surveys import find_survey
 from morpheus.simulate.truth import truth_table
 

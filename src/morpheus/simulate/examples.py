@@ -12,11 +12,11 @@ import numpy as np
 from astropy.wcs import WCS
 from numpy.typing import NDArray
 
+from morpheus.dataset.layout import CLASSES_DTYPE, NATURES, SOURCE_CLASSES
 from morpheus.errors import OptionError
 from morpheus.simulate.bands import Survey
 from morpheus.simulate.dataset_options import KINDS, DatasetOptions
 from morpheus.simulate.field import draw_shifts, image_field
-from morpheus.simulate.layout import CLASSES_DTYPE, NATURES, SOURCE_CLASSES
 from morpheus.simulate.population import MARGIN, counts, draw_population
 from morpheus.simulate.render import Stamp, render
 from morpheus.simulate.sources import Source

@@ -19,7 +19,10 @@ _WFC3 = 10000.0  # Angstrom: from here on the pivots are those of WFC3/IR, below
 def _hst(
     exposures: tuple[float, ...], sigmas: tuple[float, ...], correlations: tuple[float, ...]
 ) -> tuple[Band, ...]:
-    """HST's four bands; zero points of electrons / s."""
+    """HST's bands, the first four or all six; zero points of electrons / s.
+
+    Blur and halo of F105W and F814W are interpolated between the other bands', not measured.
+    """
     # WFC3/IR has a cold stop, which hides more of the mirror than the telescope does.
     facts = (
         # filter, pivot, zero point, blur, halo, its radius
@@ -27,7 +30,9 @@ def _hst(
         ("F125W", 12486.06, 26.230, 0.039, 0.070, 0.30),
         ("F606W", 5921.9, 26.491, 0.031, 0.145, 0.12),
         ("F850LP", 9033.2, 24.857, 0.021, 0.225, 0.13),
-    )
+        ("F105W", 10551.0, 26.269, 0.037, 0.080, 0.25),
+        ("F814W", 8045.5, 25.947, 0.024, 0.190, 0.13),
+    )[: len(exposures)]
     bands = []
     for (name, pivot, zero_point, blur, halo, radius), exposure, sigma, correlation in zip(
         facts, exposures, sigmas, correlations, strict=True
@@ -191,6 +196,31 @@ SURVEYS = {
                 (236100, 112500, 174400, 421600),
                 (0.00042, 0.00062, 0.00097, 0.00044),
                 (0.54, 0.54, 0.02, 0.03),
+            ),
+            pixel_scale=0.06,
+            unit="ELECTRONS/S",
+            faintest=30.0,
+            misalignment=0.05,
+        ),
+        Survey(
+            "candels-6",
+            HST,
+            _hst(
+                (5000, 4500, 6000, 14000, 5400, 14000),
+                (0.0039, 0.0039, 0.0047, 0.00225, 0.0040, 0.0045),
+                (*_CORRELATED, 0.54, 0.14),
+            ),
+            pixel_scale=0.06,
+            unit="ELECTRONS/S",
+            faintest=28.0,
+        ),
+        Survey(
+            "xdf-6",
+            HST,
+            _hst(
+                (236100, 112500, 174400, 421600, 266700, 50800),
+                (0.00042, 0.00062, 0.00097, 0.00044, 0.00060, 0.0012),
+                (0.54, 0.54, 0.02, 0.03, 0.54, 0.03),
             ),
             pixel_scale=0.06,
             unit="ELECTRONS/S",

@@ -3,7 +3,7 @@
 from morpheus.visual.colors import UNCLASSIFIED, class_colors, colorize
 from morpheus.visual.figure import class_figure, write_classes
 from morpheus.visual.files import FORMATS, check_picture_path, write_picture
-from morpheus.visual.rgb import lupton_rgb
+from morpheus.visual.rgb import lupton_rgb, rgb_planes
 from morpheus.visual.sources import choose_sources
 from morpheus.visual.stamps import stamp_sheet
 
@@ -16,6 +16,7 @@ __all__ = [
     "class_figure",
     "colorize",
     "lupton_rgb",
+    "rgb_planes",
     "stamp_sheet",
     "write_classes",
     "write_picture",

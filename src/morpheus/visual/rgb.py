@@ -13,7 +13,7 @@ from morpheus.errors import OptionError
 from morpheus.visual.colors import row_blocks
 from morpheus.visual.style import NO_DATA
 
-__all__ = ["SkyLevel", "lupton_rgb", "sky_level"]
+__all__ = ["SkyLevel", "lupton_rgb", "rgb_planes", "sky_level"]
 
 _SAMPLE = 1_000_000  # pixels that statistics are taken from
 _DETECTED = 5.0  # signal to noise of the pixels that the colours are balanced on
@@ -66,6 +66,43 @@ def sky_level(image: NDArray[Any]) -> SkyLevel:
     if below.size > 1:
         noise = min(float(noise), float(1.4826 * np.median(-below)))
     return SkyLevel(float(level), float(noise) or float(sample.std()) or 1.0)
+
+
+def rgb_planes(
+    images: Sequence[NDArray[Any]],
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Make a red, a green and a blue plane of one, two or three images.
+
+    Parameters
+    ----------
+    images : sequence of ndarray, shape (y, x)
+        From the longest wavelength to the shortest.
+
+    Returns
+    -------
+    tuple of ndarray
+        Red, green and blue, of shape (y, x): the three images; of two, these and between them their
+        mean, each above its sky and in units of its noise; of one, three times the same, so that
+        the picture is grey.
+
+    Raises
+    ------
+    OptionError
+        If there are no or more images.
+    """
+    match list(images):
+        case [one]:
+            return one, one, one
+        case [red, blue]:
+            skies = [sky_level(np.asarray(image)) for image in (red, blue)]
+            above = [
+                (np.asarray(image, np.float32) - np.float32(sky.level)) / np.float32(sky.noise)
+                for image, sky in zip((red, blue), skies, strict=True)
+            ]
+            return red, (above[0] + above[1]) / 2, blue
+        case [red, green, blue]:
+            return red, green, blue
+    raise OptionError(f"a colour picture is of one, two or three images, not of {len(images)}")
 
 
 def lupton_rgb(

@@ -11,8 +11,8 @@ from astropy.table import Table
 from numpy.typing import NDArray
 
 from morpheus.classes import CLASS_NAMES
+from morpheus.dataset.layout import ARRAYS, CELLS, FORMAT, SOURCES, checksum
 from morpheus.errors import DatasetError
-from morpheus.simulate.layout import ARRAYS, FORMAT, SOURCES, checksum
 
 __all__ = ["Batch", "Dataset"]
 
@@ -31,7 +31,8 @@ class Batch:
     weights : ndarray, shape (n, band, y, x), float32
         Inverse variance of the sky, without the correlation of pixels; 0 where there is no data.
     classes : ndarray, shape (n, 5, y, x), float16
-        Shares of the classes; they add up to 1.
+        Shares of the classes; they add up to 1, or are all 0 where it is not known what a pixel
+        is: such a pixel counts neither in training nor in evaluation.
     owner : ndarray, shape (n, y, x), int32
         The column ``id`` of the source with the most light in the example's rows of the table;
         0 is sky.
@@ -115,8 +116,10 @@ class Dataset:
         table = self._store[SOURCES]
         columns = [table[name] for name in table.attrs["columns"]]
         rows = sum(card["counts"]["sources"].values())
+        cells = [(self._store[CELLS], ())] if CELLS in self._store else []
         for array, shape in (
             *zip((self._store[name] for name in ARRAYS), shapes, strict=True),
+            *cells,
             *((column, None) for column in columns),
         ):
             expected = (rows,) if shape is None else (card["n"], *shape)
@@ -159,6 +162,30 @@ class Dataset:
         """
         try:
             return Batch(*(np.asarray(self._store[name][start:stop]) for name in ARRAYS))
+        except _ERRORS as error:
+            raise DatasetError(f"{self.path} is damaged: {error}") from error
+
+    @property
+    def stores_cells(self) -> bool:
+        """Whether the store says which area of the sky an example is from."""
+        return CELLS in self._store
+
+    @cached_property
+    def cells(self) -> NDArray[np.int64]:
+        """Number of the area of the sky that each example is from, shape (n,).
+
+        Examples that may show the same sources have the same number. Simulated examples have that
+        of the field they were cut from, which is the number of their chunk.
+
+        Raises
+        ------
+        DatasetError
+            If they cannot be read.
+        """
+        if not self.stores_cells:
+            return np.arange(len(self), dtype=np.int64) // self.chunk
+        try:
+            return np.asarray(self._store[CELLS][:], dtype=np.int64)
         except _ERRORS as error:
             raise DatasetError(f"{self.path} is damaged: {error}") from error
 

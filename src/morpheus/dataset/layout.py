@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from morpheus.classes import BACKGROUND, CLASS_NAMES
 
-__all__ = ["ARRAYS", "CLASSES_DTYPE", "CONFIG", "FORMAT", "NATURES", "SOURCES", "SOURCE_CLASSES"]
+__all__ = ["ARRAYS", "CELLS", "CENTERED", "CLASSES_DTYPE", "CONFIG", "FORMAT", "NATURES"]
+__all__ += ["SOURCES", "SOURCE_CLASSES", "TABLE_CLASSES", "TEXT", "UNKNOWN"]
 __all__ += ["array_blocks", "checksum", "is_dataset"]
 
 FORMAT = "morpheus dataset 1"
@@ -19,6 +20,12 @@ FORMAT = "morpheus dataset 1"
 
 ARRAYS = "images", "weights", "classes", "owner"
 """The arrays with an entry for each example, in the order of the checksum."""
+
+CELLS = "cells"
+"""The array with the area of the sky that each example is from, where the store has one."""
+
+CENTERED = "stamps", "labelled"
+"""Kinds of dataset with the source that has the number 1 at the centre of each example."""
 
 CONFIG: Any = {"write_empty_chunks": True}
 """Of arrays that are written: a chunk that is not there was lost, and is not one of zeros."""
@@ -34,6 +41,15 @@ NATURES = "galaxy", "star", "quasar"
 
 SOURCE_CLASSES = CLASS_NAMES[:BACKGROUND]
 """The classes of sources; the table has their numbers, from 0."""
+
+TEXT = "text"
+"""Attribute of columns of numbers that stand for the texts in the attribute 'values'."""
+
+UNKNOWN = "unknown"
+"""Class of a source without votes that count."""
+
+TABLE_CLASSES = *SOURCE_CLASSES, UNKNOWN
+"""What the table's column of classes can say."""
 
 
 def is_dataset(path: Path) -> bool:
@@ -85,12 +101,16 @@ def checksum(store: Any) -> str:
     Returns
     -------
     str
-        SHA-256, in hexadecimal, of the values of `ARRAYS`, then of the columns of the table in the
-        order of their names; in C order, little endian.
+        SHA-256, in hexadecimal, of the values of `ARRAYS`, then of `CELLS` where there are any,
+        then of the columns of the table in the order of their names; in C order, little endian.
+        After the numbers of a column of texts come its texts, as JSON.
     """
     digest = hashlib.sha256()
     columns = sorted(store[SOURCES].array_keys())
-    for name in (*ARRAYS, *(f"{SOURCES}/{column}" for column in columns)):
+    cells = (CELLS,) if CELLS in store else ()
+    for name in (*ARRAYS, *cells, *(f"{SOURCES}/{column}" for column in columns)):
         for block in array_blocks(store[name]):
             digest.update(block.astype(block.dtype.newbyteorder("<"), copy=False).tobytes())
+        if store[name].attrs.get(TEXT):
+            digest.update(json.dumps(store[name].attrs["values"]).encode())
     return digest.hexdigest()

@@ -13,17 +13,17 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
+from morpheus.dataset.layout import CENTERED, CONFIG, FORMAT, checksum, is_dataset
+from morpheus.dataset.rows import gather_rows, write_rows
 from morpheus.errors import DatasetError, ProductError
 from morpheus.mosaic.products import check_targets, write_json
-from morpheus.simulate.layout import ARRAYS, CONFIG, FORMAT, checksum, is_dataset
-from morpheus.simulate.rows import gather_rows, write_rows
 
 try:
     import fcntl
 except ImportError:  # Windows has no such locks
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["ArraySpec", "Partial", "partial_path"]
+__all__ = ["ArraySpec", "Partial", "check_target", "partial_path"]
 
 ArraySpec = tuple[tuple[int, ...], np.dtype[Any], tuple[str, ...]]
 """Shape, type and names of the axes of an array."""
@@ -76,14 +76,14 @@ class Partial:
         self._replaced = self.folder / "replaced"
         check_targets([path], overwrite=True)
         if not self.folder.exists():
-            _check_target(path, overwrite=overwrite)
+            check_target(path, overwrite=overwrite)
             self.folder.mkdir(parents=True)
         before = self._read_begun()
         self._lock = self._take_lock()
         self.done = 0
         with self._closed_if_refused():
             self._put_back()
-            _check_target(path, overwrite=overwrite)
+            check_target(path, overwrite=overwrite)
             if self._store.exists():
                 self._check_begun(before, begun)
             else:
@@ -190,7 +190,7 @@ class Partial:
         """
         store: Any = zarr.open_group(self._store, mode="r+")
         number = self.done
-        for name in ARRAYS:
+        for name in arrays:
             array = store[name].with_config(CONFIG)
             start = number * array.chunks[0]
             array[start : start + len(arrays[name])] = arrays[name]
@@ -218,7 +218,7 @@ class Partial:
         store: Any = zarr.open_group(self._store, mode="r+")
         files = [self._row_file(number) for number in range(self.done)]
         counts = gather_rows(store, files, units)
-        if card["kind"] != "stamps":
+        if card["kind"] not in CENTERED:
             del counts["centers"]
         whole = {"format": FORMAT, **card, "counts": counts, "checksum": checksum(store)}
         store.attrs.put(whole)
@@ -231,7 +231,21 @@ class Partial:
         return whole
 
 
-def _check_target(path: Path, *, overwrite: bool) -> None:
+def check_target(path: Path, *, overwrite: bool) -> None:
+    """Find out whether a dataset may be made, before any work is done for it.
+
+    Parameters
+    ----------
+    path : Path
+        Where it goes.
+    overwrite : bool
+        Whether a dataset that exists may be replaced.
+
+    Raises
+    ------
+    ProductError
+        If something exists that may not be replaced.
+    """
     if not path.exists():
         return
     if not is_dataset(path):

@@ -1,0 +1,268 @@
+"""Distillation: what a model says of the sources of a dataset, as labels for another to learn."""
+
+import math
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from morpheus.classes import BACKGROUND, CLASS_NAMES
+from morpheus.dataset import Batch, Dataset
+from morpheus.dataset.build import array_specs
+from morpheus.dataset.layout import ARRAYS, CELLS, CLASSES_DTYPE, SOURCE_CLASSES
+from morpheus.dataset.rows import column_units, table_rows
+from morpheus.dataset.store import Partial, check_target
+from morpheus.errors import DatasetError, OptionError, ProductError
+from morpheus.inference import InferenceOptions, make_engine, predict
+from morpheus.inference.options import Progress
+from morpheus.model import find_model, load_model
+from morpheus.mosaic.sky import measure_sky
+from morpheus.provenance import now, software
+from morpheus.simulate import find_survey
+from morpheus.simulate.noise import correlated_noise
+from morpheus.simulate.psf import sky_sigma
+
+__all__ = ["DistillationOptions", "distil"]
+
+_STRIDE = 4  # of the lattice of windows: its source classes are as good as those of every window
+
+
+@dataclass(frozen=True)
+class DistillationOptions:
+    """How labels are mixed with what a model says.
+
+    Parameters
+    ----------
+    share : float, optional
+        The model's share of the labels of a source; the rest is what they were.
+    depth : str, optional
+        Survey whose noise the images are given before the model sees them, where they have less;
+        none if empty. A model is to be asked about images as it was trained on.
+    border : int, optional
+        Outer pixels of an example that the model is not shown; sources there keep their labels.
+    seed : int, optional
+        Of the noise.
+    threads : int or None, optional
+        Processor cores to use; they do not change the result.
+    """
+
+    share: float = 0.5
+    depth: str = "candels-deep"
+    border: int = 0
+    seed: int = 0
+    threads: int | None = None
+
+    def check(self, size: int) -> None:
+        """Check the values.
+
+        Parameters
+        ----------
+        size : int
+            Side of an example, in pixels.
+
+        Raises
+        ------
+        OptionError
+            If one is out of range, or the survey is unknown.
+        """
+        if not (math.isfinite(self.share) and 0 < self.share <= 1):
+            raise OptionError(f"the share is {self.share:g}; it must be above 0, and at most 1")
+        if not 0 <= self.border < size / 4:
+            raise OptionError(f"the border is {self.border} pixels; it must be less than a quarter")
+        if self.depth:
+            find_survey(self.depth)
+
+
+def distil(
+    path: Path | str,
+    source: Path | str,
+    model: str | Path,
+    options: DistillationOptions | None = None,
+    *,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Copy a dataset, with the labels of its sources mixed with what a model says of them.
+
+    The model classifies each example. The class of a source is the mean of its pixels'
+    probabilities, weighted by their flux in the first band, where P(background) is below 0.5; the
+    sky and the outlines of the sources stay as they were, and so do sources that the model does
+    not see. A call that was ended is gone on with by the same call.
+
+    Parameters
+    ----------
+    path : Path or str
+        Of the new Zarr store.
+    source : Path or str
+        The dataset.
+    model : str or Path
+        Name of an installed model, or a model folder.
+    options : DistillationOptions, optional
+        How labels are mixed.
+    overwrite : bool, optional
+        Whether a dataset that exists may be replaced.
+    progress : callable, optional
+        Is told the number of examples that are done, and of all.
+
+    Returns
+    -------
+    dict
+        The card of the new dataset.
+
+    Raises
+    ------
+    DatasetError
+        If the source is no dataset, or lacks a band of the model.
+    ModelError
+        If there is no such model, or it is damaged.
+    OptionError
+        If an option is out of range.
+    ProductError
+        If something exists that may not be replaced, or a file cannot be written.
+    """
+    path, options = Path(path), DistillationOptions() if options is None else options
+    check_target(path, overwrite=overwrite)
+    dataset = Dataset.open(source)
+    n, size, bands = len(dataset), int(dataset.card["size"]), list(dataset.card["bands"])
+    options.check(size)
+    teacher = _Teacher(dataset, model, options)
+    chosen = {key: value for key, value in asdict(options).items() if key != "threads"}
+    sha256 = teacher.config.weights_sha256
+    begun = {"dataset": dataset.card["checksum"], "model": sha256, **chosen}
+    begun["morpheus"] = software()["morpheus"]
+    table, group = dataset.sources, dataset.chunk
+    try:
+        with Partial(path, begun, overwrite=overwrite) as partial:
+            partial.create(array_specs(n, len(bands), size), group)
+            for start in range(partial.done * group, n, group):
+                stop = min(n, start + group)
+                batch, rows = dataset.read(start, stop), table_rows(table, start, stop)
+                classes = _relabel(batch, rows, start, teacher, options.share)
+                arrays = {name: getattr(batch, name) for name in ARRAYS}
+                arrays |= {"classes": classes, CELLS: dataset.cells[start:stop]}
+                partial.write(arrays, rows)
+                if progress is not None:
+                    progress(stop, n)
+            left_out = {"format", "counts", "checksum", "created", "software"}
+            card = {key: value for key, value in dataset.card.items() if key not in left_out}
+            card["distilled"] = {"model": teacher.config.name, "weights_sha256": sha256, **chosen}
+            card["distilled"]["dataset"] = dataset.card["checksum"]
+            card["distilled"]["precision"] = teacher.engine.precision
+            versions = {**software(), "zarr": metadata.version("zarr")}
+            whole = {**card, "software": versions, "created": now()}
+            return partial.finish(whole, column_units(table))
+    except OSError as error:
+        raise ProductError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+class _Teacher:
+    """Asks a model about examples."""
+
+    def __init__(self, dataset: Dataset, model: str | Path, options: DistillationOptions) -> None:
+        trained = load_model(find_model(model))
+        self.config, self.options = trained.config, options
+        bands = list(dataset.card["bands"])
+        missing = [band for band in self.config.bands if band not in bands]
+        if missing:
+            raise DatasetError(
+                f"{dataset.path} has no {missing[0]}, which {self.config.name} needs; it has"
+                f" {', '.join(bands)}"
+            )
+        if self.config.classes != CLASS_NAMES:
+            raise DatasetError(f"{self.config.name} has other classes than the dataset")
+        self.channels = [bands.index(band) for band in self.config.bands]
+        placement: dict[str, Any] = (
+            {} if self.config.is_dense else {"stride": _STRIDE, "lattice": True, "edges": "pad"}
+        )
+        inference = InferenceOptions(**placement, precision="auto", threads=options.threads)
+        self.inference, self.engine = inference, make_engine(trained, inference)
+
+    def ask(self, images: NDArray[np.float32], number: int) -> NDArray[np.float32]:
+        """Give the probabilities of every pixel, NaN where there are none."""
+        border, size = self.options.border, images.shape[-1]
+        inner = slice(border, size - border)
+        data = images[self.channels, inner, inner]
+        mask = np.asarray(~np.isfinite(data).all(axis=0))
+        maps = np.full((len(CLASS_NAMES), size, size), np.nan, np.float32)
+        if mask.all():
+            return maps
+        data = np.where(mask, np.float32(0), data)
+        rng = np.random.default_rng([self.options.seed, number])
+        for band, plane in zip(self.config.bands, data, strict=True):
+            self._raise_noise(band, plane, mask, rng)
+        found = predict(data, mask, self.config, self.engine, self.inference)
+        maps[:, inner, inner] = found.mean
+        return maps
+
+    def _raise_noise(
+        self,
+        name: str,
+        plane: NDArray[np.float32],
+        mask: NDArray[np.bool_],
+        rng: np.random.Generator,
+    ) -> None:
+        if not self.options.depth:
+            return
+        survey = find_survey(self.options.depth)
+        band = next((band for band in survey.bands if band.name == name), None)
+        if band is None:
+            raise OptionError(f"{survey.name} has no {name}, whose noise is to be raised")
+        unit = correlated_noise(rng, plane.shape, band.correlation)
+        missing = sky_sigma(survey, band) ** 2 - measure_sky(plane, mask).noise ** 2
+        plane += (math.sqrt(max(0.0, missing)) * unit).astype(np.float32)
+
+
+def _relabel(
+    batch: Batch,
+    rows: dict[str, NDArray[Any]],
+    start: int,
+    teacher: _Teacher,
+    share: float,
+) -> NDArray[np.float16]:
+    """Mix the labels of a group of examples, in its rows too; give the shares of its pixels."""
+    names = [f"votes_{name}" for name in SOURCE_CLASSES]
+    votes = np.array([rows[name] for name in names], float).T
+    classes = batch.classes.astype(np.float32)
+    for k, owner in enumerate(batch.owner):
+        here = np.flatnonzero(rows["example"] == start + k)
+        said = _by_source(teacher.ask(batch.images[k], start + k), batch.images[k][0], owner)
+        labels = np.zeros((int(owner.max(initial=0)) + 1, len(SOURCE_CLASSES)))
+        changed = np.zeros(len(labels), bool)
+        for row in here:
+            number = int(rows["id"][row])
+            # A source without votes, or that the model does not see, stays as it is.
+            if number < len(said) and np.isfinite(said[number]).all() and votes[row].sum() > 0:
+                votes[row] = (1 - share) * votes[row] + share * said[number]
+                labels[number], changed[number] = votes[row], True
+        pixels = changed[owner] & (classes[k].sum(0) > 0)
+        source = 1 - classes[k][BACKGROUND]
+        mixed = labels[owner].transpose(2, 0, 1) * source
+        classes[k][:BACKGROUND] = np.where(pixels, mixed, classes[k][:BACKGROUND])
+    for column, name in enumerate(names):
+        rows[name] = votes[:, column].astype(rows[name].dtype)
+    known = votes.sum(axis=1) > 0
+    rows["class"] = np.where(known, votes.argmax(axis=1), rows["class"]).astype(np.int8)
+    return classes.astype(CLASSES_DTYPE)
+
+
+def _by_source(
+    maps: NDArray[np.float32], image: NDArray[np.float32], owner: NDArray[np.int32]
+) -> NDArray[np.float64]:
+    """Flux-weighted mean of the classes over each source; NaN where the model sees none."""
+    seen = maps[BACKGROUND] < 0.5  # noqa: PLR2004 (False where NaN)
+    flux = np.where(seen & np.isfinite(image), np.clip(image, 0, None), 0).astype(float)
+    n = int(owner.max(initial=0)) + 1
+    sums = np.array(
+        [
+            np.bincount(owner.ravel(), (flux * np.nan_to_num(plane)).ravel(), n)
+            for plane in maps[:BACKGROUND]
+        ]
+    ).T
+    total = sums.sum(axis=1, keepdims=True)
+    means: NDArray[np.float64] = np.divide(
+        sums, total, out=np.full_like(sums, np.nan), where=total > 0
+    )
+    return means

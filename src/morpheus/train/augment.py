@@ -1,0 +1,389 @@
+"""Augmentation: the same sky at other depths, turned, blurred, misaligned, with bands missing.
+
+All of it works on a batch of tensors, on whatever device they are. Each number is drawn from one
+generator, so that a batch depends on its seed only.
+"""
+
+import math
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor, nn
+
+from morpheus.classes import BACKGROUND
+from morpheus.train.examples import Example
+from morpheus.train.options import AugmentOptions, ModelOptions
+
+__all__ = ["Prepared", "augment", "padded_side", "sky_noise_input", "window_input"]
+
+_ENOUGH_SKY = 64  # pixels, to measure the sky in
+_MAD = 1.4826  # standard deviations of a Gaussian in a median absolute deviation
+_RAISED = 1.2  # noise that is raised by less leaves the truth as it is
+_KERNEL = 4  # radius of the largest kernel, in pixels
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A batch as a network takes it.
+
+    Parameters
+    ----------
+    images : Tensor, shape (n, band, y, x)
+        In units of the data; 0 where there is none.
+    valid : Tensor of bool, shape (n, band, y, x)
+        Where there is data.
+    sky, noise : Tensor, shape (n, band)
+        Level and standard deviation of blank pixels, as they would be measured.
+    classes : Tensor, shape (n, 5, y, x)
+        Shares of the classes; all 0 where nothing is known or seen.
+    owner : Tensor of int32, shape (n, y, x)
+        Number of the source.
+    weight : Tensor, shape (n, y, x)
+        Of the class of a pixel.
+    """
+
+    images: Tensor
+    valid: Tensor
+    sky: Tensor
+    noise: Tensor
+    classes: Tensor
+    owner: Tensor
+    weight: Tensor
+
+    def to(self, device: torch.device) -> "Prepared":
+        """Move to a device.
+
+        Parameters
+        ----------
+        device : torch.device
+            Where to.
+
+        Returns
+        -------
+        Prepared
+            There.
+        """
+        tensors = (getattr(self, f.name) for f in fields(self))
+        return Prepared(*(tensor.to(device, non_blocking=True) for tensor in tensors))
+
+
+def padded_side(crop: int, options: AugmentOptions) -> int:
+    """Give the side that examples are cut out with, so that turned crops are full of data.
+
+    Parameters
+    ----------
+    crop : int
+        Side of the crop, in pixels.
+    options : AugmentOptions
+        What is done to examples.
+
+    Returns
+    -------
+    int
+        In pixels.
+    """
+    diagonal = math.sqrt(2) if options.rotate > 0 else 1.0
+    return math.ceil(crop * diagonal / min(1.0, options.scale[0])) + 2
+
+
+class _Dice:
+    """Random numbers of one generator, on one device."""
+
+    def __init__(self, generator: torch.Generator, device: torch.device) -> None:
+        self.generator, self.device = generator, device
+
+    def uniform(self, *shape: int, low: float = 0.0, high: float = 1.0) -> Tensor:
+        drawn = torch.rand(shape, generator=self.generator, device=self.generator.device)
+        return (low + (high - low) * drawn).to(self.device)
+
+    def normal(self, *shape: int) -> Tensor:
+        drawn = torch.randn(shape, generator=self.generator, device=self.generator.device)
+        return drawn.to(self.device)
+
+    def happens(self, share: float, *shape: int) -> Tensor:
+        return self.uniform(*shape) < share
+
+
+def augment(
+    batch: Example,
+    crop: int,
+    model: ModelOptions,
+    options: AugmentOptions,
+    generator: torch.Generator,
+) -> Prepared:
+    """Make what a network is trained on out of examples.
+
+    Parameters
+    ----------
+    batch : Example
+        With a first axis for the examples; bands as `needed_bands` lists them.
+    crop : int
+        Side of the result, in pixels.
+    model : ModelOptions
+        Its bands, the first of which says what is bright enough to be a source.
+    options : AugmentOptions
+        What is done.
+    generator : torch.Generator
+        Where the random numbers are from.
+
+    Returns
+    -------
+    Prepared
+        One plane for each band of the model. Where noise was raised, pixels whose light is now
+        below one standard deviation of it are background.
+    """
+    dice = _Dice(generator, batch.images.device)
+    images, valid, classes, owner, weight = _resample(batch, crop, options, dice)
+    images, valid, ranges = _choose_bands(images, valid, batch.noise, model, options, dice)
+    images = _blur(images, valid, options, dice)
+    sky_pixels = (classes[:, BACKGROUND] > 0.5)[:, None] & valid  # noqa: PLR2004
+    level, noise = _measure(images, sky_pixels)
+    light = images[:, 0] - level[:, 0, None, None]
+    images, raised = _raise_noise(images, noise, ranges, options, dice)
+    _, noise = _measure(images, sky_pixels, otherwise=noise * raised)
+    classes = _follow_noise(classes, light, noise[:, 0], raised[:, 0], valid[:, 0])
+    n, n_bands = noise.shape
+    images = images + _hot_pixels(images, noise, options, dice)
+    offset = options.sky_offset * noise * dice.normal(n, n_bands)
+    # The level is measured better than the noise.
+    level = level + offset + 0.2 * options.noise_error * noise * dice.normal(n, n_bands)
+    noise = noise * torch.exp(options.noise_error * dice.normal(n, n_bands))
+    valid = _mask(valid, options, dice) & _keep_bands(valid, options, dice)
+    seen = valid.any(1)
+    return Prepared(
+        images=torch.where(valid, images, 0.0),
+        valid=valid,
+        sky=level,
+        noise=noise,
+        classes=classes * seen[:, None],
+        owner=owner,
+        weight=weight,
+    )
+
+
+def sky_noise_input(batch: Prepared) -> Tensor:
+    """Normalise by the sky's level and noise; see `morpheus.model.normalise`.
+
+    Parameters
+    ----------
+    batch : Prepared
+        The batch.
+
+    Returns
+    -------
+    Tensor, shape (n, 2 * band, y, x)
+        Normalised bands, and where they have data.
+    """
+    values = torch.asinh((batch.images - batch.sky[..., None, None]) / batch.noise[..., None, None])
+    return torch.cat([torch.where(batch.valid, values / 2, 0.0), batch.valid.float()], 1)
+
+
+def window_input(batch: Prepared) -> Tensor:
+    """Standardise each window jointly over its bands; see `morpheus.model.normalise`.
+
+    Parameters
+    ----------
+    batch : Prepared
+        The batch.
+
+    Returns
+    -------
+    Tensor, shape (n, band, y, x)
+        Standardised windows.
+    """
+    valid = batch.valid.all(1, keepdim=True).float().expand_as(batch.images)
+    count = valid.sum((1, 2, 3), keepdim=True).clamp(min=1)
+    values = batch.images * valid
+    for _ in range(2):
+        values = (values - values.sum((1, 2, 3), keepdim=True) / count) * valid
+    std = (values.square().sum((1, 2, 3), keepdim=True) / count).sqrt()
+    return values / torch.maximum(std, count.rsqrt())
+
+
+def _resample(
+    batch: Example, crop: int, options: AugmentOptions, dice: _Dice
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Cut, turn, mirror and scale; shift bands against the first."""
+    n, n_bands, side, _ = batch.images.shape
+    free = dice.happens(options.rotate, n)
+    quarters = (
+        torch.floor(dice.uniform(n, high=4.0)) if options.flip else torch.zeros(n).to(free.device)
+    )
+    angle = torch.where(free, dice.uniform(n, high=2 * math.pi), quarters * (math.pi / 2))
+    low, high = (math.log(limit) for limit in options.scale)
+    scale = torch.where(free, torch.exp(dice.uniform(n, low=low, high=high)), 1.0)
+    mirror = torch.where(dice.happens(0.5, n) & options.flip, -1.0, 1.0)
+    cos, sin = torch.cos(angle) / scale, torch.sin(angle) / scale
+    offset = torch.arange(crop, device=free.device) - (crop - 1) / 2
+    dy, dx = torch.meshgrid(offset, offset, indexing="ij")
+    # Whole pixels where nothing is turned by other than right angles: no interpolation there.
+    center = (side - 1) / 2 if (side - crop) % 2 == 0 else side / 2
+    x = center + mirror[:, None, None] * cos[:, None, None] * dx - sin[:, None, None] * dy
+    y = center + mirror[:, None, None] * sin[:, None, None] * dx + cos[:, None, None] * dy
+    grid = torch.stack([x, y], -1)  # n, crop, crop, 2
+    # Interpolation smooths, so that bands that are in place must stay untouched.
+    shift = options.misalign * dice.normal(n, n_bands, 1, 1, 2)
+    shift = torch.where(dice.happens(options.misaligned, n, n_bands, 1, 1, 1), shift, 0.0)
+    shift[:, 0] = 0
+    by_band = (grid[:, None] + shift).flatten(0, 1)
+    data, shape = batch.images.flatten(0, 1)[:, None], (n, n_bands, crop, crop)
+    # By whole pixels, values are copied.
+    mode = "bilinear" if options.rotate > 0 or options.misalign > 0 else "nearest"
+    values = _sample(torch.nan_to_num(data), by_band, mode).reshape(shape)
+    share = _sample((~data.isnan()).float(), by_band, mode).reshape(shape)
+    planes = torch.cat([batch.classes, batch.weight[:, None], batch.owner[:, None].float()], 1)
+    planes = _sample(planes, grid, "nearest")
+    valid = share > 0.999  # noqa: PLR2004 (no part of a pixel is without data)
+    return values, valid, planes[:, :-2], planes[:, -1].int(), planes[:, -2]
+
+
+def _sample(planes: Tensor, grid: Tensor, mode: str) -> Tensor:
+    """Take values at pixel positions (x, y); 0 outside."""
+    side = planes.shape[-1]
+    return nn.functional.grid_sample(
+        planes, grid * (2 / side) + (1 / side - 1), mode=mode, padding_mode="zeros",
+        align_corners=False,
+    )  # fmt: skip
+
+
+def _choose_bands(
+    images: Tensor,
+    valid: Tensor,
+    ranges: Tensor,
+    model: ModelOptions,
+    options: AugmentOptions,
+    dice: _Dice,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Take the model's bands, or what stands in for them."""
+    n, n_model = len(images), len(model.bands)
+    chosen = torch.arange(n_model, device=images.device).repeat(n, 1)
+    following = n_model
+    for place, band in enumerate(model.bands):
+        others = len(model.alternatives.get(band, ()))
+        if others:
+            which = following + torch.floor(dice.uniform(n, high=float(others))).long()
+            there = valid.any((2, 3)).gather(1, which[:, None])[:, 0]
+            absent = ~valid[:, place].any(2).any(1)
+            swap = there & (dice.happens(options.swap_band, n) | absent)
+            chosen[:, place] = torch.where(swap, which, chosen[:, place])
+        following += others
+    rows = torch.arange(n, device=images.device)[:, None]
+    return images[rows, chosen], valid[rows, chosen], ranges[rows, chosen]
+
+
+def _blur(images: Tensor, valid: Tensor, options: AugmentOptions, dice: _Dice) -> Tensor:
+    """Convolve some of the bands with Gaussians."""
+    n, n_bands = images.shape[:2]
+    sigma = options.blur_sigma * dice.uniform(n, n_bands)
+    sigma[:, 0] *= options.blur_first / max(options.blur_sigma, 1e-9)
+    sigma = torch.where(dice.happens(options.blur, n, n_bands), sigma, 0.0)
+    if not bool((sigma > 0).any()):
+        return images
+    offset = torch.arange(-_KERNEL, _KERNEL + 1, device=images.device)
+    kernel = torch.exp(-(offset**2) / (2 * sigma[..., None].clamp(min=0.05) ** 2))
+    filled = torch.where(valid, images, 0.0)
+    return _convolved(filled, kernel / kernel.sum(-1, keepdim=True))
+
+
+def _convolved(images: Tensor, kernel: Tensor) -> Tensor:
+    """Convolve every plane with a kernel of its own, along both axes."""
+    n, n_bands, length = kernel.shape
+    flat, kernels = images.reshape(1, n * n_bands, *images.shape[2:]), kernel.reshape(-1, 1, length)
+    pad = length // 2
+    flat = nn.functional.pad(flat, (pad, pad, pad, pad), mode="replicate")
+    flat = nn.functional.conv2d(flat, kernels[:, :, None], groups=n * n_bands)
+    flat = nn.functional.conv2d(flat, kernels[..., None], groups=n * n_bands)
+    return flat.reshape(images.shape)
+
+
+def _measure(images: Tensor, sky: Tensor, otherwise: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Median, and standard deviation from the median deviation, of the pixels of sky."""
+    flat = torch.where(sky, images, torch.nan).flatten(2)
+    level = flat.nanmedian(-1).values
+    noise = _MAD * (flat - level[..., None]).abs().nanmedian(-1).values
+    few = sky.flatten(2).sum(-1) < _ENOUGH_SKY
+    spread = images.flatten(2).std(-1)
+    fallback = spread if otherwise is None else otherwise
+    level = torch.where(few | level.isnan(), 0.0, level)
+    noise = torch.where(few | noise.isnan(), fallback, noise)
+    return level, noise.clamp(min=1e-30)
+
+
+def _raise_noise(
+    images: Tensor, noise: Tensor, ranges: Tensor, options: AugmentOptions, dice: _Dice
+) -> tuple[Tensor, Tensor]:
+    """Add noise; tell by how many times it is higher then."""
+    n, n_bands = noise.shape
+    low, high = ranges.unbind(-1)
+    factor = low * (high / low) ** dice.uniform(n, 1)
+    scatter = 10 ** (options.noise_scatter * dice.normal(n, n_bands))
+    factor = torch.where(high > 1, (factor * scatter).clamp(min=1.0), 1.0)
+    if not bool((factor > 1).any()):
+        return images, factor
+    w = options.correlation * dice.uniform(n, n_bands, 1)
+    kernel = torch.cat([w, torch.ones_like(w), w], -1)
+    kernel = kernel / kernel.square().sum(-1, keepdim=True).sqrt()
+    unit = _convolved(dice.normal(*images.shape), kernel)
+    added = noise * (factor.square() - 1).clamp(min=0).sqrt()
+    return images + added[..., None, None] * unit, factor
+
+
+def _follow_noise(
+    classes: Tensor, light: Tensor, noise: Tensor, raised: Tensor, valid: Tensor
+) -> Tensor:
+    """Make background of what has drowned in the noise."""
+    smooth = nn.functional.avg_pool2d(light[:, None], 3, 1, 1, count_include_pad=False)[:, 0]
+    drowned = (smooth < noise[:, None, None]) & (raised > _RAISED)[:, None, None] & valid
+    drowned = drowned & (classes.sum(1) > 0)
+    background = torch.zeros_like(classes)
+    background[:, BACKGROUND] = 1
+    return torch.where(drowned[:, None], background, classes)
+
+
+def _hot_pixels(images: Tensor, noise: Tensor, options: AugmentOptions, dice: _Dice) -> Tensor:
+    """Draw a few pixels of 5 to 100 times the noise."""
+    n, n_bands, height, width = images.shape
+    rate = 10 ** dice.uniform(n, n_bands, low=-4.5, high=-3.2)
+    rate = torch.where(dice.happens(options.cosmic_rays, n, n_bands), rate, 0.0)
+    hit = dice.uniform(n, n_bands, height, width) < rate[..., None, None]
+    height_in_noise = 5 * 20 ** dice.uniform(n, n_bands, 1, 1)
+    return torch.where(hit, height_in_noise * noise[..., None, None], 0.0)
+
+
+def _mask(valid: Tensor, options: AugmentOptions, dice: _Dice) -> Tensor:
+    """Mask a half-plane, a bar or a disk of some examples, in all bands."""
+    n, _, height, width = valid.shape
+    y, x = (
+        torch.arange(length, device=valid.device, dtype=torch.float32) - (length - 1) / 2
+        for length in (height, width)
+    )
+    angle = dice.uniform(n, high=2 * math.pi)[:, None, None]
+    along = torch.cos(angle) * x + torch.sin(angle) * y[:, None]
+    across = torch.cos(angle) * y[:, None] - torch.sin(angle) * x
+    place, size = dice.uniform(2, n, 1, 1)
+    bar = (along - (place - 0.5) * width).abs() < 1 + 3 * size
+    edge = along > (0.15 + 0.35 * place) * width
+    radius = torch.hypot(along - (place - 0.5) * width, across - (size - 0.5) * height)
+    hole = radius < 2 + 8 * size
+    kind = torch.floor(dice.uniform(n, 1, 1, high=3.0))
+    hidden = torch.where(kind == 0, bar, torch.where(kind == 1, edge, hole))
+    hidden = hidden & dice.happens(options.mask, n, 1, 1)
+    return valid & ~hidden[:, None]
+
+
+def _keep_bands(valid: Tensor, options: AugmentOptions, dice: _Dice) -> Tensor:
+    """Leave out some of the bands of some examples, though never all that have data."""
+    n, n_bands = valid.shape[:2]
+    there = valid.flatten(2).any(-1)
+    draw = dice.uniform(n, 1)
+    kept = dice.happens(0.5, n, n_bands) & there
+    # If chance left none, one of those that are there stays.
+    score = torch.where(there, dice.uniform(n, n_bands), -1.0)
+    best = nn.functional.one_hot(score.argmax(1), n_bands).bool()
+    kept = torch.where(kept.any(1, keepdim=True), kept, best)
+    first = torch.zeros_like(kept)
+    first[:, 0] = True
+    kept = torch.where(draw < options.drop_band, kept, torch.ones_like(kept))
+    kept = torch.where((draw >= options.drop_band) & (draw < options.drop_band + options.only_first)
+                       & there[:, :1], first, kept)  # fmt: skip
+    return kept[..., None, None]

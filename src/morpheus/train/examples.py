@@ -1,0 +1,328 @@
+"""Examples for training: unpacked from their datasets, drawn in an order that the seed decides."""
+
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset as TorchDataset
+
+from morpheus.classes import CLASS_NAMES
+from morpheus.dataset import Dataset, split_examples
+from morpheus.errors import DatasetError
+from morpheus.train.options import DataOptions, TrainOptions
+from morpheus.train.processes import is_first
+
+__all__ = ["Draws", "Example", "Unpacked", "needed_bands", "open_datasets", "unpack"]
+
+_ARRAYS = ("images", "classes", "owner")
+
+
+@dataclass(frozen=True)
+class Unpacked:
+    """A dataset as arrays on disk, from which examples are read without decoding.
+
+    Parameters
+    ----------
+    options : DataOptions
+        What was asked for.
+    card : dict
+        Of the dataset.
+    bands : tuple of str
+        Of `images`.
+    images : ndarray of float32, shape (n, band, y, x)
+        NaN where there is no data.
+    classes : ndarray of float16, shape (n, 5, y, x)
+        Shares of the classes; all 0 where nothing is known.
+    owner : ndarray of int32, shape (n, y, x)
+        Number of the source in the example; 0 is sky.
+    training, validation : ndarray of int
+        Examples of each part.
+    """
+
+    options: DataOptions
+    card: dict[str, Any]
+    bands: tuple[str, ...]
+    images: NDArray[np.float32]
+    classes: NDArray[np.float16]
+    owner: NDArray[np.int32]
+    training: NDArray[np.int64]
+    validation: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Example:
+    """Pixels of one example, or of several.
+
+    Parameters
+    ----------
+    images : Tensor of float32, shape (..., band, y, x)
+        NaN where there is no data.
+    classes : Tensor of float32, shape (..., 5, y, x)
+        Shares of the classes; all 0 where nothing is known.
+    owner : Tensor of int32, shape (..., y, x)
+        Number of the source.
+    weight : Tensor of float32, shape (..., y, x)
+        Of the class of a pixel.
+    noise : Tensor of float32, shape (..., band, 2)
+        By how many times the noise may be raised: from, to.
+    """
+
+    images: Tensor
+    classes: Tensor
+    owner: Tensor
+    weight: Tensor
+    noise: Tensor
+
+    @classmethod
+    def stack(cls, examples: Sequence["Example"]) -> Self:
+        """Put examples together.
+
+        Parameters
+        ----------
+        examples : sequence of Example
+            Of the same size.
+
+        Returns
+        -------
+        Example
+            With a first axis more.
+        """
+        names = "images", "classes", "owner", "weight", "noise"
+        return cls(*(torch.stack([getattr(one, name) for one in examples]) for name in names))
+
+
+def needed_bands(bands: Sequence[str], alternatives: Mapping[str, Sequence[str]]) -> list[str]:
+    """List a model's bands and their alternatives.
+
+    Parameters
+    ----------
+    bands : sequence of str
+        Of the model.
+    alternatives : mapping of str to sequence of str
+        By band.
+
+    Returns
+    -------
+    list of str
+        The bands first.
+    """
+    return [*bands, *(other for band in bands for other in alternatives.get(band, ()))]
+
+
+def unpack(options: TrainOptions, folder: Path) -> list[Unpacked]:
+    """Unpack the datasets of a training; what is unpacked already is taken as it is.
+
+    Parameters
+    ----------
+    options : TrainOptions
+        What is trained on. Bands that a dataset lacks are NaN, but for the first of the model.
+    folder : Path
+        Where to; it holds nothing but what this makes.
+
+    Returns
+    -------
+    list of Unpacked
+        In the order of the options.
+
+    Raises
+    ------
+    DatasetError
+        If a dataset is none, is damaged, lacks the model's first band, has other classes, or has
+        no example for training or for validation.
+    """
+    wanted = needed_bands(options.model.bands, options.model.alternatives)
+    return [
+        _unpack(one, store, options, wanted, folder)
+        for one, store in zip(options.data, open_datasets(options), strict=True)
+    ]
+
+
+def open_datasets(options: TrainOptions) -> list[Dataset]:
+    """Open the datasets of a training, and find out whether they can be used.
+
+    Parameters
+    ----------
+    options : TrainOptions
+        What is trained on.
+
+    Returns
+    -------
+    list of Dataset
+        In the order of the options.
+
+    Raises
+    ------
+    DatasetError
+        If one cannot be used; see `unpack`.
+    """
+    wanted = needed_bands(options.model.bands, options.model.alternatives)
+    stores = [Dataset.open(one.path) for one in options.data]
+    for store in stores:
+        _check(store, options, wanted)
+        _split(store, options)
+    return stores
+
+
+def _split(store: Dataset, options: TrainOptions) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    training, validation = split_examples(store.cells, options.validation.share, options.seed)
+    if not training.size or not validation.size:
+        raise DatasetError(
+            f"{store.path} cannot be split into training and validation: its {len(store)} examples"
+            " are of one field or area of sky"
+        )
+    return training, validation
+
+
+def _check(store: Dataset, options: TrainOptions, wanted: Sequence[str]) -> None:
+    bands, first = store.card["bands"], options.model.bands[0]
+    if first not in bands:
+        raise DatasetError(
+            f"{store.path} has no {first}, the model's first band; it has {', '.join(bands)}"
+        )
+    if tuple(store.card["class_names"]) != CLASS_NAMES:
+        raise DatasetError(
+            f"{store.path} has other classes: {', '.join(store.card['class_names'])}"
+        )
+    if not options.model.alternatives and set(options.model.bands) - set(bands):
+        missing = sorted(set(options.model.bands) - set(bands))
+        if options.model.normaliser == "joint-window":
+            raise DatasetError(
+                f"{store.path} has no {', '.join(missing)}, which the published architecture cannot"
+                " do without"
+            )
+    for data in options.data:
+        unknown = set(data.noise) - set(wanted)
+        if unknown:
+            raise DatasetError(
+                f"the noise of {unknown.pop()} is to be raised, but the model has no such band; it"
+                f" has {', '.join(wanted)}"
+            )
+
+
+def _unpack(
+    one: DataOptions, store: Dataset, options: TrainOptions, wanted: list[str], folder: Path
+) -> Unpacked:
+    training, validation = _split(store, options)
+    place = folder / f"{store.card['checksum'][:16]}-{'-'.join(wanted)}"
+    while not place.is_dir() and not is_first():  # the first of several processes unpacks
+        time.sleep(0.5)
+    if not place.is_dir():
+        temporary = place.with_name(place.name + ".partial")
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
+        _write(store, wanted, temporary)
+        temporary.rename(place)
+    images, classes, owner = (np.load(place / f"{name}.npy", mmap_mode="r") for name in _ARRAYS)
+    return Unpacked(one, store.card, tuple(wanted), images, classes, owner, training, validation)
+
+
+def _write(store: Dataset, wanted: list[str], place: Path) -> None:
+    n, size = len(store), int(store.card["size"])
+    shapes: dict[str, tuple[tuple[int, ...], Any]] = {
+        "images": ((n, len(wanted), size, size), np.float32),
+        "classes": ((n, len(CLASS_NAMES), size, size), np.float16),
+        "owner": ((n, size, size), np.int32),
+    }
+    arrays = {
+        name: np.lib.format.open_memmap(place / f"{name}.npy", "w+", dtype, shape)
+        for name, (shape, dtype) in shapes.items()
+    }
+    bands = list(store.card["bands"])
+    channels = [bands.index(band) if band in bands else None for band in wanted]
+    for start in range(0, n, store.chunk):
+        batch = store.read(start, min(n, start + store.chunk))
+        part = slice(start, start + len(batch.owner))
+        images = np.where(batch.weights > 0, batch.images, np.float32(np.nan))
+        for place_in, channel in enumerate(channels):
+            arrays["images"][part, place_in] = np.nan if channel is None else images[:, channel]
+        arrays["classes"][part], arrays["owner"][part] = batch.classes, batch.owner
+    for array in arrays.values():
+        array.flush()
+
+
+class Draws(TorchDataset[Example]):
+    """Examples drawn at random: the i-th depends on the seed and on i only.
+
+    Parameters
+    ----------
+    data : sequence of Unpacked
+        Where they are from.
+    options : TrainOptions
+        Shares, seed and sizes.
+    start : int
+        Number of the first one.
+    n : int
+        How many.
+    side : int
+        Side of what is cut out, in pixels; what lies outside an example has no data.
+    validation : bool, optional
+        Whether they are of the part for validation.
+    """
+
+    def __init__(
+        self,
+        data: Sequence[Unpacked],
+        options: TrainOptions,
+        start: int,
+        n: int,
+        side: int,
+        *,
+        validation: bool = False,
+    ) -> None:
+        self.data, self.options, self.start, self.n = data, options, start, n
+        self.side, self.validation = side, validation
+        shares = np.array([one.options.share for one in data])
+        self.shares = shares / shares.sum()
+
+    def __len__(self) -> int:
+        return self.n
+
+    def __getitem__(self, index: int) -> Example:
+        rng = np.random.default_rng([self.options.seed, int(self.validation), self.start + index])
+        one = self.data[int(rng.choice(len(self.data), p=self.shares))]
+        number = int(rng.choice(one.validation if self.validation else one.training))
+        size = one.owner.shape[1]
+        y, x = (self._corner(rng, size) for _ in range(2))
+        rows, columns = (slice(max(0, c), min(size, c + self.side)) for c in (y, x))
+        owner = np.asarray(one.owner[number, rows, columns])
+        top, left = max(0, -y), max(0, -x)
+        place = (slice(top, top + owner.shape[0]), slice(left, left + owner.shape[1]))
+        images, classes, owners, weight = self._empty(len(one.bands))
+        images[:, *place] = one.images[number, :, rows, columns]
+        classes[:, *place] = one.classes[number, :, rows, columns]
+        owners[place] = owner
+        areas = np.bincount(one.owner[number].ravel())
+        weight[place] = np.maximum(areas, 1)[owner] ** -self.options.loss.size_power
+        noise = np.array([one.options.noise.get(band, (1.0, 1.0)) for band in one.bands])
+        return Example(
+            torch.from_numpy(images),
+            torch.from_numpy(classes),
+            torch.from_numpy(owners),
+            torch.from_numpy(weight),
+            torch.from_numpy(noise.astype(np.float32)),
+        )
+
+    def _empty(
+        self, n_bands: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int32], NDArray[np.float32]]:
+        """Make an example without data."""
+        shape = (self.side, self.side)
+        return (
+            np.full((n_bands, *shape), np.nan, np.float32),
+            np.zeros((len(CLASS_NAMES), *shape), np.float32),
+            np.zeros(shape, np.int32),
+            np.zeros(shape, np.float32),
+        )
+
+    def _corner(self, rng: np.random.Generator, size: int) -> int:
+        """Draw where to cut: anywhere as long as most of the crop has data, or of the example."""
+        free = abs(size - self.options.optimiser.crop) // 2
+        middle = (size - self.side) // 2
+        return middle + int(rng.integers(-free, free, endpoint=True))

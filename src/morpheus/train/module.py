@@ -1,0 +1,128 @@
+"""One step of training and of validation."""
+
+import math
+from typing import Any
+
+import lightning
+import torch
+from torch import Tensor
+
+from morpheus.model.config import DenseConfig, ModelConfig
+from morpheus.model.torch_network import make_network
+from morpheus.train.augment import Prepared, sky_noise_input, window_input
+from morpheus.train.losses import LOSSES
+from morpheus.train.metrics import Scores
+from morpheus.train.options import TrainOptions
+
+__all__ = ["Training", "network_input"]
+
+
+def network_input(batch: Prepared, options: TrainOptions) -> Tensor:
+    """Normalise a batch as the network takes it.
+
+    Parameters
+    ----------
+    batch : Prepared
+        The batch.
+    options : TrainOptions
+        Says which network.
+
+    Returns
+    -------
+    Tensor, shape (n, channel, y, x)
+        The input.
+    """
+    if isinstance(options.model.network, DenseConfig):
+        return sky_noise_input(batch)
+    return window_input(batch)
+
+
+class Training(lightning.LightningModule):
+    """A network in training.
+
+    Parameters
+    ----------
+    options : TrainOptions
+        What is trained, and how.
+    config : ModelConfig
+        Of the model that is made.
+    """
+
+    def __init__(self, options: TrainOptions, config: ModelConfig) -> None:
+        super().__init__()
+        self.options = options
+        self.network = make_network(config)
+        # Convolutions on processors are faster so.
+        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.scores = Scores()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Compute logits; see the network."""
+        logits: Tensor = self.network(x.contiguous(memory_format=torch.channels_last))
+        return logits
+
+    def transfer_batch_to_device(
+        self, batch: Prepared, device: torch.device, dataloader_idx: int
+    ) -> Prepared:
+        """Move examples to the device that trains."""
+        del dataloader_idx
+        return batch.to(device)
+
+    def training_step(self, batch: Prepared, batch_idx: int) -> Tensor:
+        """Compute the loss of a step."""
+        del batch_idx
+        loss = self._loss(self(network_input(batch, self.options)), batch)
+        self.log("loss", loss, on_step=False, on_epoch=True, batch_size=len(batch.owner))
+        return loss
+
+    def validation_step(self, batch: Prepared, batch_idx: int) -> None:
+        """Compare with the truth."""
+        del batch_idx
+        logits = self(network_input(batch, self.options))
+        loss = self._loss(logits, batch)
+        self.log("val_loss", loss, batch_size=len(batch.owner), sync_dist=True)
+        self.scores.add(torch.softmax(logits.float(), 1), batch)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log what was gathered."""
+        # The same numbers, of the examples of all processes, are logged by each of them.
+        if self.trainer.world_size > 1:
+            sums = self.trainer.strategy.reduce(self.scores.sums.to(self.device), reduce_op="sum")
+            self.scores.sums = torch.as_tensor(sums).cpu()
+        for name, value in self.scores.result().items():
+            self.log(f"val_{name}", value)
+        self.scores = Scores()
+
+    def configure_optimizers(self) -> Any:
+        """Make the optimiser and the course of its learning rate."""
+        chosen = self.options.optimiser
+        decayed = [p for p in self.parameters() if p.ndim > 1]
+        others = [p for p in self.parameters() if p.ndim <= 1]
+        optimiser = torch.optim.AdamW(
+            [{"params": decayed, "weight_decay": chosen.weight_decay},
+             {"params": others, "weight_decay": 0.0}],
+            lr=chosen.learning_rate,
+        )  # fmt: skip
+
+        def course(step: int) -> float:
+            rise = min(1.0, (step + 1) / max(1, chosen.warmup))
+            return rise * 0.5 * (1 + math.cos(math.pi * min(1.0, step / chosen.total)))
+
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, course)
+        return {
+            "optimizer": optimiser,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
+
+    def _loss(self, logits: Tensor, batch: Prepared) -> Tensor:
+        margin = 0
+        if not isinstance(self.options.model.network, DenseConfig):
+            margin = self.options.model.window.margin  # outside of it nothing counts
+        inside = slice(margin, logits.shape[-1] - margin)
+        loss = LOSSES[self.options.loss.kind]
+        return loss(
+            logits[..., inside, inside],
+            batch.classes[..., inside, inside],
+            batch.weight[..., inside, inside],
+            self.options.loss,
+        )
