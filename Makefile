@@ -48,6 +48,7 @@ lint: $(VENV)/.installed-dev  ## check style, types, import rules and docstrings
 
 bench: $(VENV)/.installed-dev  ## measure how fast a field is classified, and one simulated
 	$(BIN)/python benchmarks/bench_classify.py $(ARGS)
+	$(BIN)/python benchmarks/bench_dense.py
 	$(BIN)/python benchmarks/bench_simulate.py
 
 docs-cli: $(VENV)/.installed-dev  ## write docs/cli.md from the commands' own help

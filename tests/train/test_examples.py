@@ -76,7 +76,7 @@ def test_an_item_depends_on_the_seed_and_its_number_only():
     assert equal(draws[7], later[2])
     assert equal(draws[7], Draws(data, options_of(), 0, 10, 18)[7])
     assert not equal(draws[7], draws[6])
-    other = Draws(data, options_of(seed=2), 0, 10, 18)
+    other = Draws(data, options_of(seed=5), 0, 10, 18)
     assert sum(equal(draws[i], other[i]) for i in range(10)) < 3
     held = Draws(data, options_of(), 0, 10, 18, validation=True)
     assert not any(equal(draws[i], held[i]) for i in range(10))
