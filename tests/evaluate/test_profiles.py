@@ -88,6 +88,25 @@ class Thresholder(Detector):
         return measure_detections((image.reference > 4 * sigma).astype(int), image.reference)
 
 
+class Halves(Detector):
+    """Knows the truth, and cuts each source into a left and a right half."""
+
+    def detect(self, image: KnownImage, progress=None):
+        labels = np.zeros(image.reference.shape, int)
+        rows, columns = np.indices(labels.shape)
+        for number, one in enumerate(image.truth.sources):
+            near = np.hypot(columns - one["x"], rows - one["y"]) < 12
+            labels[near] = 2 * number + 1 + (columns > one["x"])[near]
+        return measure_detections(labels, np.ones_like(image.reference))
+
+
+def test_pieces_of_large_disks_are_counted():
+    found = run_tests(Halves("halves", ""), "candels-deep")["large"]
+    assert found["r_e"] == [20.0, 40.0]
+    assert [row["pieces"] for row in found["rows"]] == [2.0, 2.0]
+    assert all(row["detected"]["n"] == 2 for row in found["rows"])
+
+
 def test_all_of_them_run():
     found = run_tests(Thresholder("threshold", ""), "candels-deep")
     grid = found["sersic_grid"]

@@ -158,6 +158,20 @@ def paper_tests(*, classes):
             "cells": cells,
         },
         "profiles": {"r_e": [3.0, 6.0, 9.0], "signal_to_noise": 100.0, "rows": rows},
+        "large": {
+            "r_e": [40.0],
+            "signal_to_noise": 100.0,
+            "rows": [
+                {
+                    "r_e": 40.0,
+                    "signal_to_noise": 100.0,
+                    "detected": fraction(2, 2),
+                    "probabilities": probabilities,
+                    "class": name,
+                    "pieces": 2.5,
+                }
+            ],
+        },
         "noise": {"kinds": [kind]},
     }
 

@@ -32,6 +32,8 @@ _GRID_RADIUS, _GRID_CELL, _GRID_REPEATS = 5.0, 64, 3
 _PROFILES = {"exponential": 1.0, "de_vaucouleurs": 4.0}
 _RADII = (3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0)
 _PROFILE_SIGNAL, _PROFILE_CELL, _PROFILE_REPEATS = 100.0, 96, 5
+_LARGE_RADII, _LARGE_SIGNAL, _LARGE_CELL, _LARGE_REPEATS = (20.0, 40.0), 100.0, 384, 2
+_LARGE_REACH = 2.0  # half-light radii in which detections are pieces of a galaxy
 _NOISE_SIZE = 700
 _RADIUS = 5.0  # pixels, of a match
 _NOISE_NAMES: dict[NoiseKind, str] = {
@@ -64,8 +66,8 @@ def run_tests(
     -------
     dict
         `sersic_grid`: Sersic index by signal-to-noise at a half-light radius of 5 pixels;
-        `profiles`: exponential and de Vaucouleurs profiles of 3 to 9 pixels; `noise`: what is
-        found where nothing is.
+        `profiles`: exponential and de Vaucouleurs profiles of 3 to 9 pixels; `large`: exponential
+        disks of 20 and 40 pixels; `noise`: what is found where nothing is.
 
     Raises
     ------
@@ -102,6 +104,11 @@ def run_tests(
             "signal_to_noise": _PROFILE_SIGNAL,
             "rows": [{"profile": names[row["n"]], **_renamed(row)} for row in rows],
         },
+        "large": {
+            "r_e": list(_LARGE_RADII),
+            "signal_to_noise": _LARGE_SIGNAL,
+            "rows": _run_large(detector, chosen, seed + 3, step("large disks")),
+        },
         "noise": {
             "kinds": [
                 _run_on_noise(detector, chosen, kind, seed + 2, step(_NOISE_NAMES[kind]))
@@ -127,6 +134,30 @@ def _run(
     image = _image(survey, field)
     sample: Sample = compare(image.truth, detector.detect(image, progress), radius=_RADIUS)
     return profile_scores(sample, field.sources, ("n", "r_e", "signal_to_noise"))
+
+
+def _run_large(
+    detector: Detector,
+    survey: Survey,
+    seed: int,
+    progress: Callable[[int, int], None] | None,
+) -> list[dict[str, Any]]:
+    """Tell what becomes of disks that are larger than most galaxies, and of how many pieces."""
+    profiles = [
+        Profile(1.0, r_e, _LARGE_SIGNAL)
+        for r_e, _ in itertools.product(_LARGE_RADII, range(_LARGE_REPEATS))
+    ]
+    field = profile_field(survey, profiles, cell=_LARGE_CELL, seed=seed)
+    image = _image(survey, field)
+    found = detector.detect(image, progress)
+    sample: Sample = compare(image.truth, found, radius=_RADIUS)
+    rows = profile_scores(sample, field.sources, ("r_e", "signal_to_noise"))
+    for row in rows:
+        alike = field.sources[field.sources["r_e"] == row["r_e"]]
+        away = [np.hypot(found.x - one["x"], found.y - one["y"]) for one in alike]
+        pieces = [int(np.count_nonzero(d < _LARGE_REACH * row["r_e"])) for d in away]
+        row["pieces"] = float(np.mean(pieces))
+    return rows
 
 
 def _image(survey: Survey, field: ProfileField) -> KnownImage:

@@ -4,12 +4,15 @@ from typing import Any
 
 from markupsafe import Markup
 
+from morpheus.classes import CLASSES
 from morpheus.evaluate.report.blocks import Cell, Document
 from morpheus.evaluate.report.figures_tests import profiles_figure, sersic_figure
 from morpheus.evaluate.report.findings import Findings, Subject
 from morpheus.evaluate.report.numbers import asymmetric, count, joined
 
 __all__ = ["tests_section"]
+
+_LABELS = {one.name: one.label.lower() for one in CLASSES}
 
 
 def tests_section(document: Document, findings: Findings) -> None:
@@ -32,6 +35,7 @@ def tests_section(document: Document, findings: Findings) -> None:
     )
     _sersic(document, findings)
     _profiles(document, findings)
+    _large(document, subjects)
     _noise(document, subjects)
 
 
@@ -81,6 +85,32 @@ def _profiles(document: Document, findings: Findings) -> None:
         ).format("exponential disks and de Vaucouleurs spheroids", noise),
         "Probabilities of the classes of single profiles by half-light radius",
     )
+
+
+def _large(document: Document, subjects: list[Subject]) -> None:
+    tested = [one for one in subjects if one.test("large", "rows")]
+    if not tested:
+        return
+    rows = []
+    for radius in dict.fromkeys(row["r_e"] for one in tested for row in one.test("large", "rows")):
+        found = [
+            next((row for row in one.test("large", "rows") if row["r_e"] == radius), None)
+            for one in tested
+        ]
+        rows.append([Cell(f"r_e = {radius:g} pixels"), *(_pieces(row) for row in found)])
+    document.table(
+        "Exponential disks much larger than most galaxies: the sources that each is found as"
+        " (within two half-light radii, in the mean), and the most probable class of the one at"
+        " its centre. One disk should be one source, and a disk.",
+        ["", *(one.name for one in tested)],
+        rows,
+    )
+
+
+def _pieces(row: dict[str, Any] | None) -> Cell:
+    if row is None:
+        return Cell("\N{EN DASH}")
+    return Cell(f"{row['pieces']:.2g}", _LABELS.get(row["class"], "no class"))
 
 
 def _noise(document: Document, subjects: list[Subject]) -> None:
