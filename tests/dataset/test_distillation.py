@@ -126,3 +126,21 @@ def test_mistakes_are_told(dataset, dense_config, tmp_path):
         distil(dataset.path, dataset.path, other, AS_IS)
     with pytest.raises(OptionError, match="dss"):
         distil(tmp_path / "new.zarr", dataset.path, other, DistillationOptions(0.5, "dss"))
+
+
+def test_faint_sources_are_not_asked_about(says, tmp_path):
+    from morpheus.simulate import DatasetOptions, make_dataset
+
+    path = tmp_path / "simulated.zarr"
+    make_dataset(path, DatasetOptions(n=4, size=64, density=400, seed=3))
+    distil(tmp_path / "new.zarr", path, says, DistillationOptions(0.5, "", faintest=24.0))
+    before, after = (Dataset.open(one).sources for one in (path, tmp_path / "new.zarr"))
+    changed = np.abs(before["votes_irregular"] - after["votes_irregular"]) > 1e-6
+    bright = before["mag_f160w"] <= 24
+    assert not changed[~bright].any()
+    assert changed[bright].mean() > 0.7
+
+
+def test_magnitudes_are_needed_to_tell_faint_sources(dataset, says, tmp_path):
+    with pytest.raises(DatasetError, match="no column mag_f160w"):
+        distil(tmp_path / "new.zarr", dataset.path, says, DistillationOptions(0.5, "", faintest=24))

@@ -245,6 +245,10 @@ def distil(
             help="Survey whose noise images are given before the model sees them; '' leaves them."
         ),
     ] = "candels-deep",
+    faintest: Annotated[
+        float | None,
+        typer.Option(help="AB magnitude, in the first band, of the faintest it is asked about."),
+    ] = None,
     border: Annotated[
         int, typer.Option(help="Outer pixels of an example that the model is not shown.")
     ] = 0,
@@ -263,7 +267,7 @@ def distil(
         from morpheus.pipeline.distillation import DistillationOptions
         from morpheus.pipeline.distillation import distil as run_distillation
 
-    options = DistillationOptions(share, depth, border, seed, threads)
+    options = DistillationOptions(share, depth, faintest, border, seed, threads)
 
     def make(show: Callable[[int, int], None] | None) -> dict[str, Any]:
         return run_distillation(output, source, model, options, overwrite=overwrite, progress=show)

@@ -41,6 +41,10 @@ class DistillationOptions:
     depth : str, optional
         Survey whose noise the images are given before the model sees them, where they have less;
         none if empty. A model is to be asked about images as it was trained on.
+    faintest : float or None, optional
+        AB magnitude in the first band of the faintest sources that the model is asked about; of
+        all if None. Networks are unsure of sources near their limit, and say what most of those
+        are that they were trained on.
     border : int, optional
         Outer pixels of an example that the model is not shown; sources there keep their labels.
     seed : int, optional
@@ -51,6 +55,7 @@ class DistillationOptions:
 
     share: float = 0.5
     depth: str = "candels-deep"
+    faintest: float | None = None
     border: int = 0
     seed: int = 0
     threads: int | None = None
@@ -72,6 +77,8 @@ class DistillationOptions:
             raise OptionError(f"the share is {self.share:g}; it must be above 0, and at most 1")
         if not 0 <= self.border < size / 4:
             raise OptionError(f"the border is {self.border} pixels; it must be less than a quarter")
+        if self.faintest is not None and not math.isfinite(self.faintest):
+            raise OptionError(f"the faintest source is of {self.faintest:g} mag")
         if self.depth:
             find_survey(self.depth)
 
@@ -140,7 +147,7 @@ def distil(
             for start in range(partial.done * group, n, group):
                 stop = min(n, start + group)
                 batch, rows = dataset.read(start, stop), table_rows(table, start, stop)
-                classes = _relabel(batch, rows, start, teacher, options.share)
+                classes = _relabel(batch, rows, start, teacher)
                 arrays = {name: getattr(batch, name) for name in ARRAYS}
                 arrays |= {"classes": classes, CELLS: dataset.cells[start:stop]}
                 partial.write(arrays, rows)
@@ -173,12 +180,24 @@ class _Teacher:
             )
         if self.config.classes != CLASS_NAMES:
             raise DatasetError(f"{self.config.name} has other classes than the dataset")
+        self.magnitude = f"mag_{bands[0].lower()}"
+        if options.faintest is not None and self.magnitude not in dataset.sources.colnames:
+            raise DatasetError(
+                f"{dataset.path} has no magnitudes: no column {self.magnitude}, by which faint"
+                " sources are told"
+            )
         self.channels = [bands.index(band) for band in self.config.bands]
         placement: dict[str, Any] = (
             {} if self.config.is_dense else {"stride": _STRIDE, "lattice": True, "edges": "pad"}
         )
         inference = InferenceOptions(**placement, precision="auto", threads=options.threads)
         self.inference, self.engine = inference, make_engine(trained, inference)
+
+    def asked(self, rows: dict[str, NDArray[Any]]) -> NDArray[np.bool_]:
+        """Tell which sources the model is asked about."""
+        if self.options.faintest is None:
+            return np.ones(len(rows["id"]), bool)
+        return np.asarray(rows[self.magnitude] <= self.options.faintest)
 
     def ask(self, images: NDArray[np.float32], number: int) -> NDArray[np.float32]:
         """Give the probabilities of every pixel, NaN where there are none."""
@@ -220,21 +239,21 @@ def _relabel(
     rows: dict[str, NDArray[Any]],
     start: int,
     teacher: _Teacher,
-    share: float,
 ) -> NDArray[np.float16]:
     """Mix the labels of a group of examples, in its rows too; give the shares of its pixels."""
     names = [f"votes_{name}" for name in SOURCE_CLASSES]
     votes = np.array([rows[name] for name in names], float).T
+    share, asked = teacher.options.share, teacher.asked(rows) & (votes.sum(axis=1) > 0)
     classes = batch.classes.astype(np.float32)
     for k, owner in enumerate(batch.owner):
-        here = np.flatnonzero(rows["example"] == start + k)
+        here = np.flatnonzero((rows["example"] == start + k) & asked)
         said = _by_source(teacher.ask(batch.images[k], start + k), batch.images[k][0], owner)
         labels = np.zeros((int(owner.max(initial=0)) + 1, len(SOURCE_CLASSES)))
         changed = np.zeros(len(labels), bool)
         for row in here:
             number = int(rows["id"][row])
-            # A source without votes, or that the model does not see, stays as it is.
-            if number < len(said) and np.isfinite(said[number]).all() and votes[row].sum() > 0:
+            # A source that the model does not see stays as it is.
+            if number < len(said) and np.isfinite(said[number]).all():
                 votes[row] = (1 - share) * votes[row] + share * said[number]
                 labels[number], changed[number] = votes[row], True
         pixels = changed[owner] & (classes[k].sum(0) > 0)
