@@ -2,7 +2,7 @@
 
 `make bench` prints, for one model, one run and one machine: the network alone in float32 and
 bfloat16 (pixels of the image that come out, a second), whole runs from arrays to class maps, and by
-how much the probabilities in bfloat16 differ. `--widths` measures networks of other sizes, with
+how much the probabilities in bfloat16 differ. `--networks` measures networks of other sizes, with
 random weights: the speed does not depend on what a network has learnt.
 """
 
@@ -73,7 +73,9 @@ def main() -> None:
     parser.add_argument("-m", "--model", default="hst4", help="dense model")
     parser.add_argument("--size", type=int, default=2048, help="side of the field, in pixels")
     parser.add_argument("--seconds", type=float, default=10.0, help="for each rate")
-    parser.add_argument("--widths", nargs="*", default=[], help="others: 16,32,64,128")
+    parser.add_argument(
+        "--networks", nargs="*", default=[], help="others, filters:convolutions: 16,32,64:2,2,2"
+    )
     arguments = parser.parse_args()
     model = load_model(find_model(arguments.model))
     rate = matrix_rate() / GIGA
@@ -81,8 +83,9 @@ def main() -> None:
     print("| network | values | kFLOP/pixel | float32, Mpixel/s | bfloat16, Mpixel/s |")
     print("|---|---|---|---|---|")
     models = {arguments.model: model}
-    for text in arguments.widths:
-        network = DenseConfig(widths=tuple(map(int, text.split(","))))
+    for text in arguments.networks:
+        widths, down = (tuple(map(int, part.split(","))) for part in text.split(":"))
+        network = DenseConfig(widths=widths, down_convolutions=down)
         models[text] = random_model(dataclasses.replace(model.config, network=network))
     for name, one in models.items():
         window = one.config.window

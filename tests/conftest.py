@@ -111,7 +111,7 @@ def dense_config():
         unit="electron / s",
         window=WindowRecipe(size=64, margin=20, stride=24),
         normaliser="sky-noise",
-        network=DenseConfig(widths=(6, 8), down_convolutions=1),
+        network=DenseConfig(widths=(6, 8), down_convolutions=(2, 1)),
         alternatives={"F125W": ("F105W", "F110W"), "F606W": ("F814W",)},
     )
 

@@ -174,7 +174,8 @@ class DenseConfig:
     levels of 3x3 convolutions, each at half the resolution of the one before; on the way up, what
     was seen at a lower resolution is added to what was seen at the higher. The last convolution
     gives the logits of the four pixels that a pixel of half the resolution stands for. Each
-    convolution but the last is followed by batch normalisation and ReLU.
+    convolution but the last is followed by batch normalisation and ReLU; where it has as many
+    filters as its input, that is added to the result (He et al. 2016, arXiv:1512.03385).
 
     The input is two planes for each band: its normalised pixels, 0 where there are none, and 1
     where there are pixels and 0 where there are not. So any band, and any pixel, may be missing.
@@ -183,8 +184,8 @@ class DenseConfig:
     ----------
     widths : tuple of int
         Filters at each level; the first is at half the resolution of the image.
-    down_convolutions : int
-        Convolutions of a level on the way down.
+    down_convolutions : tuple of int
+        Convolutions of each level on the way down; by default two.
     up_convolutions : int
         Convolutions of a level on the way up.
     batch_norm_epsilon : float
@@ -192,7 +193,7 @@ class DenseConfig:
     """
 
     widths: tuple[int, ...] = (16, 32, 64, 128)
-    down_convolutions: int = 2
+    down_convolutions: tuple[int, ...] = ()
     up_convolutions: int = 1
     batch_norm_epsilon: float = 1e-3
 
@@ -201,7 +202,16 @@ class DenseConfig:
             raise ModelError(f"a dense network has 1 to {_MOST_LEVELS} levels")
         for filters in self.widths:
             _check_whole("a number of filters", filters, 1, _MOST_FILTERS)
-        for convolutions in (self.down_convolutions, self.up_convolutions):
+        if self.down_convolutions == ():
+            object.__setattr__(self, "down_convolutions", (2,) * len(self.widths))
+        if not isinstance(self.down_convolutions, tuple) or len(self.down_convolutions) != len(
+            self.widths
+        ):
+            raise ModelError(
+                f"a dense network of {len(self.widths)} levels needs as many numbers of"
+                f" convolutions on the way down, not {self.down_convolutions!r}"
+            )
+        for convolutions in (*self.down_convolutions, self.up_convolutions):
             _check_whole("a number of convolutions", convolutions, 1, _MOST_CONVOLUTIONS)
         _check_positive("the constant of batch normalisation", self.batch_norm_epsilon)
 
@@ -215,7 +225,7 @@ class DenseConfig:
         """How far from a pixel what decides on it can lie, in pixels, rounded up."""
         # A 3x3 convolution reaches one pixel of its level; pooling and up-sampling up to one more.
         levels = range(self.depth)
-        down: int = sum(2 ** (i + 1) * (self.down_convolutions + 1) for i in levels)
+        down: int = sum(2 ** (i + 1) * (self.down_convolutions[i] + 1) for i in levels)
         up: int = sum(2 ** (i + 1) * (self.up_convolutions + 1) for i in levels[:-1])
         return down + up + 2
 
@@ -235,7 +245,7 @@ class DenseConfig:
         layers: dict[str, tuple[int, int, int]] = {}
         width = 2 * n_bands
         for i, filters in enumerate(self.widths):
-            for j in range(self.down_convolutions):
+            for j in range(self.down_convolutions[i]):
                 layers[f"down.{i}.{j}"] = (width, filters, 4 if i == j == 0 else 3)
                 width = filters
         for i in reversed(range(self.depth - 1)):

@@ -9,16 +9,18 @@ __all__ = ["DenseNetwork"]
 
 
 class _Block(nn.Module):
-    """Convolution, batch normalisation, ReLU."""
+    """Convolution, batch normalisation, ReLU; plus the input where that has the same shape."""
 
     def __init__(self, n_in: int, n_out: int, side: int, epsilon: float) -> None:
         super().__init__()
         stride = 2 if side == 4 else 1  # noqa: PLR2004 (the first convolution halves the resolution)
+        self.residual = stride == 1 and n_in == n_out
         self.conv = nn.Conv2d(n_in, n_out, side, stride=stride, padding=1, bias=False)
         self.norm = nn.BatchNorm2d(n_out, eps=epsilon)
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.relu(self.norm(self.conv(x)))
+        y = torch.relu(self.norm(self.conv(x)))
+        return x + y if self.residual else y
 
 
 class DenseNetwork(nn.Module):
@@ -42,7 +44,7 @@ class DenseNetwork(nn.Module):
             for name, channels in config.normalised_convolutions(n_bands).items()
         }
         self.down = nn.ModuleList(
-            nn.Sequential(*(blocks[f"down.{i}.{j}"] for j in range(config.down_convolutions)))
+            nn.Sequential(*(blocks[f"down.{i}.{j}"] for j in range(config.down_convolutions[i])))
             for i in range(config.depth)
         )
         ups = range(config.depth - 1)

@@ -44,7 +44,9 @@ def build_dense_graph(model: Model, config: DenseConfig, batch_size: int) -> ov.
         )
         kernel = weights[f"{name}.conv.weight"] * scale[:, None, None, None]
         bias = weights[f"{name}.norm.bias"] - weights[f"{name}.norm.running_mean"] * scale
-        return ops.relu(_convolution(x, kernel, bias))
+        y = ops.relu(_convolution(x, kernel, bias))
+        n_out, n_in, side, _ = kernel.shape
+        return ops.add(x, y) if n_out == n_in and side == 3 else y  # noqa: PLR2004
 
     def level(x: ov.Node, name: str, count: int) -> ov.Node:
         for j in range(count):
@@ -56,7 +58,7 @@ def build_dense_graph(model: Model, config: DenseConfig, batch_size: int) -> ov.
     for i in range(config.depth):
         if i:
             x = ops.max_pool(x, [2, 2], [1, 1], [0, 0], [0, 0], [2, 2]).output(0)
-        x = level(x, f"down.{i}", config.down_convolutions)
+        x = level(x, f"down.{i}", config.down_convolutions[i])
         seen.append(x)
     for i in reversed(range(config.depth - 1)):
         x = _convolution(x, weights[f"lateral.{i}.weight"], weights[f"lateral.{i}.bias"])

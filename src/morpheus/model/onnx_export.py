@@ -231,12 +231,14 @@ def _dense(graph: _Graph, config: DenseConfig, n_bands: int) -> str:
             scale, shift = graph.affine(block, config.batch_norm_epsilon)
             kernel = weights[f"{block}.conv.weight"] * scale[:, None, None, None]
             stride = 2 if kernel.shape[-1] == 4 else 1  # noqa: PLR2004 (halves the resolution)
-            x = graph.add("Relu", [graph.convolution(x, kernel, shift, stride=stride)])
+            y = graph.add("Relu", [graph.convolution(x, kernel, shift, stride=stride)])
+            residual = stride == 1 and kernel.shape[0] == kernel.shape[1]
+            x = graph.add("Add", [x, y]) if residual else y
         return x
 
     seen = []
     for i in range(config.depth):
-        x = level(graph.pooled(x) if i else x, f"down.{i}", config.down_convolutions)
+        x = level(graph.pooled(x) if i else x, f"down.{i}", config.down_convolutions[i])
         seen.append(x)
     double = graph.constant([1.0, 1.0, 2.0, 2.0])
     for i in reversed(range(config.depth - 1)):
