@@ -184,7 +184,10 @@ def test_mistakes_with_bands(command, field, images, dense):
     for arguments, message in (
         ((images[0], images[1]), "it is not clear which band F125W.fits is"),
         (("--band", f"K={images[0]}"), "K is none of them"),
-        (("--band", f"F160W={images[0]}", "--weight", f"F606W={images[2]}"), "F606W is none"),
+        (
+            ("--band", f"F160W={images[0]}", "--weight", f"F606W={images[2]}"),
+            "weights: F606W is not given as an image; the images are F160W",
+        ),
         ((*images, images[0]), "4 were given"),
         ((field / "no.fits", images[0]), "no such file"),
     ):

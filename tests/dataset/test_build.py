@@ -368,3 +368,15 @@ def test_real_stamps_with_the_votes_of_experts(shared, tmp_path):
         assert others.any()
         assert not classes[:, others].any()
         assert (classes[BACKGROUND] <= (segmap[part] == 0)).all()
+
+
+def test_a_dataset_with_an_input_in_it_is_not_replaced(make_sources, files, tmp_path):
+    path = tmp_path / "mine.zarr"
+    build_dataset(path, make_sources(), LabelledOptions(size=32, grow=0))
+    image = (files / "f160w.fits").rename(path / "f160w.fits")
+    images = {"F160W": image, "F125W": files / "f125w.fits"}
+    with pytest.raises(ProductError, match="holds the input"):
+        build_dataset(
+            path, make_sources(images=images), LabelledOptions(size=32, grow=0), overwrite=True
+        )
+    assert image.exists()

@@ -1,27 +1,37 @@
 """Labels mixed with what a model says: a model that says the same of every pixel."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 pytest.importorskip("galsim")
 
-from morpheus.classes import BACKGROUND
-from morpheus.dataset import Dataset, LabelledOptions, build_dataset
+from morpheus.classes import BACKGROUND, CLASS_NAMES
+from morpheus.dataset import Dataset, LabelledOptions, build_dataset, join_datasets
 from morpheus.errors import DatasetError, OptionError, ProductError
 from morpheus.model import Model, save_model
 from morpheus.mosaic.sky import measure_sky
-from morpheus.pipeline.distillation import DistillationOptions, distil
+from morpheus.pipeline.distillation import (
+    DistillationOptions,
+    _by_source,
+    _check_fit,
+    _choose,
+    _survey_noise,
+    distil,
+)
 
 SAYS = np.array([0.1, 0.2, 0.6, 0.06, 0.04])
+POINTS = {"F160W": 25.946, "F125W": 26.230}
 AS_IS = DistillationOptions(share=0.25, depth="")
 
 
 @pytest.fixture
 def dataset(make_sources, tmp_path):
+    """Its zero points are the survey's, so that its unit is."""
     path = tmp_path / "labelled.zarr"
-    build_dataset(path, make_sources(), LabelledOptions(size=32, grow=0))
+    build_dataset(path, make_sources(), LabelledOptions(size=32, grow=0, zero_points=POINTS))
     return Dataset.open(path)
 
 
@@ -89,9 +99,9 @@ def test_noise_is_raised_for_the_model_only(dataset, says, tmp_path, monkeypatch
 
     seen = []
 
-    def look(data, mask, *rest):
+    def look(data, mask, *rest, **named):
         seen.append((data.copy(), mask.copy()))
-        return kept(data, mask, *rest)
+        return kept(data, mask, *rest, **named)
 
     kept = distillation.predict
     monkeypatch.setattr(distillation, "predict", look)
@@ -119,11 +129,14 @@ def test_shares_are_checked(dataset, says, tmp_path, share):
 
 
 def test_mistakes_are_told(dataset, dense_config, tmp_path):
-    other = teacher(dense_config, tmp_path / "other", np.log(SAYS), ("F160W", "F606W"))
+    other = teacher(dense_config, tmp_path / "other", np.log(SAYS), ("F606W", "F814W"))
     with pytest.raises(DatasetError, match="has no F606W, which says needs; it has F160W, F125W"):
         distil(tmp_path / "new.zarr", dataset.path, other, AS_IS)
+    (tmp_path / "file").touch()
     with pytest.raises(ProductError, match="exists"):
-        distil(dataset.path, dataset.path, other, AS_IS)
+        distil(tmp_path / "file", dataset.path, other, AS_IS)
+    with pytest.raises(OptionError, match="seed is -1"):
+        distil(tmp_path / "new.zarr", dataset.path, other, DistillationOptions(0.5, "", seed=-1))
     with pytest.raises(OptionError, match="dss"):
         distil(tmp_path / "new.zarr", dataset.path, other, DistillationOptions(0.5, "dss"))
 
@@ -144,3 +157,86 @@ def test_faint_sources_are_not_asked_about(says, tmp_path):
 def test_magnitudes_are_needed_to_tell_faint_sources(dataset, says, tmp_path):
     with pytest.raises(DatasetError, match="no column mag_f160w"):
         distil(tmp_path / "new.zarr", dataset.path, says, DistillationOptions(0.5, "", faintest=24))
+
+
+def test_the_input_is_never_replaced(dataset, says, tmp_path, monkeypatch):
+    link = tmp_path / "link.zarr"
+    link.symlink_to(dataset.path)
+    monkeypatch.chdir(tmp_path)
+    for output in (dataset.path, link, Path("labelled.zarr"), Path("sub/../labelled.zarr")):
+        with pytest.raises(ProductError, match="is an input"):
+            distil(output, dataset.path, says, AS_IS, overwrite=True)
+    with pytest.raises(ProductError, match="lies in the input"):
+        distil(dataset.path / "new.zarr", dataset.path, says, AS_IS)
+    with pytest.raises(ProductError, match="is an input"):
+        join_datasets(link, [dataset.path, tmp_path / "b.zarr"], overwrite=True)
+    dataset.verify()
+
+
+def test_a_copy_is_of_the_same_sky(says, tmp_path):
+    from morpheus.simulate import DatasetOptions, make_dataset
+
+    for seed in (3, 4):
+        options = DatasetOptions(n=2, size=64, density=100, seed=seed)
+        make_dataset(tmp_path / f"{seed}.zarr", options)
+    distil(tmp_path / "new.zarr", tmp_path / "3.zarr", says, AS_IS)
+    copy, original, other = (Dataset.open(tmp_path / f"{n}.zarr") for n in ("new", 3, 4))
+    np.testing.assert_array_equal(copy.areas, original.areas)
+    np.testing.assert_array_equal(copy.areas, copy.cells)
+    assert not set(other.areas) & set(copy.areas)
+
+
+def test_it_is_said_how_many_changed(dataset, says, dense_config, tmp_path):
+    said = distil(tmp_path / "new.zarr", dataset.path, says, AS_IS)["distilled"]
+    labelled = sum(dataset.sources[f"votes_{name}"] for name in CLASS_NAMES[:BACKGROUND]) > 0
+    assert 3 <= said["changed"] <= said["asked"] == labelled.sum()
+    blind = teacher(dense_config, tmp_path / "blind", np.log([0.1, 0.1, 0.1, 0.1, 0.6]))
+    said = distil(tmp_path / "blind.zarr", dataset.path, blind, AS_IS)["distilled"]
+    assert (said["asked"], said["changed"]) == (labelled.sum(), 0)
+
+
+def test_the_noise_is_of_the_datasets_unit(dataset):
+    wanted = _survey_noise(dataset, [0], "candels-deep")[0][0]
+    assert wanted == pytest.approx(0.0039)
+    dataset.card["zero_points"] = [31.4, 31.4]  # nJy
+    found = _survey_noise(dataset, [0], "candels-deep")[0][0]
+    assert found == pytest.approx(0.0039 * 10 ** (0.4 * (31.4 - 25.946)))
+    dataset.card |= {"zero_points": [None, None], "units": ["electrons/sec", "nJy"]}
+    assert _survey_noise(dataset, [0], "candels-deep")[0][0] == wanted
+    with pytest.raises(DatasetError, match=r"no zero point of F125W, and is in nJy.*--depth"):
+        _survey_noise(dataset, [1], "candels-deep")
+
+
+def test_a_dense_model_does_with_fewer_bands(dataset, dense_config, tmp_path):
+    bands = ("F160W", "F606W", "F125W")
+    other = teacher(dense_config, tmp_path / "other", np.log(SAYS), bands)
+    said = distil(tmp_path / "new.zarr", dataset.path, other, AS_IS)["distilled"]
+    assert said["changed"] >= 3
+    assert said["bands"] == {
+        "given": ["F160W", "F125W"],
+        "absent": ["F606W"],
+        "substituted": {},
+    }
+
+
+def test_what_does_not_fit_the_model_is_refused(dataset, dense_config, small_config):
+    config = dataclasses.replace(small_config, bands=("F160W", "F606W"))
+    with pytest.raises(DatasetError, match="has no F606W"):
+        _choose(dataset, config)
+    dataset.card["units"] = ["nJy", "nJy"]
+    _check_fit(dataset, dense_config)  # counts in units of the noise
+    with pytest.raises(DatasetError, match="is in nJy, but small was trained on electron / s"):
+        _check_fit(dataset, config)
+    dataset.card["pixel_scale"] = 0.03
+    with pytest.raises(DatasetError, match="trained at 0"):
+        _check_fit(dataset, dense_config)
+
+
+def test_a_source_is_seen_with_half_of_its_flux():
+    owner = np.repeat(np.array([[1, 2]], np.int32), 10, axis=0)
+    maps = np.tile(np.float32(SAYS)[:, None, None], (1, 10, 2))
+    maps[BACKGROUND, 6:, 0] = 0.9  # 6 of 10 pixels are seen
+    maps[BACKGROUND, 4:, 1] = 0.9
+    said = _by_source(maps, np.ones((10, 2), np.float32), owner)
+    assert np.isfinite(said[1]).all()
+    assert np.isnan(said[2]).all()

@@ -128,3 +128,18 @@ def test_simulated_datasets_join_labelled_ones(tmp_path, make_sources):
     assert {"example", "id", "class", "votes_disk", "flux_sum_vis"} <= set(data.sources.colnames)
     assert len(set(data.cells[:5].tolist())) == 1
     assert Dataset.open(simulated).cells.tolist() == [0] * 5
+
+
+@pytest.mark.parametrize("key", ["kind", "checksum", "created", "zero_points"])
+def test_a_card_without_a_key_is_damaged(parts, key):
+    store = zarr.open(parts[0], mode="r+")
+    attributes = store.attrs.asdict()
+    del attributes[key]
+    store.attrs.put(attributes)
+    with pytest.raises(DatasetError, match=f"is damaged: its card has no '{key}'"):
+        Dataset.open(parts[0])
+
+
+def test_a_folder_that_is_no_store_is_told_in_plain_words(tmp_path):
+    with pytest.raises(DatasetError, match="no dataset: there is no Zarr store in it"):
+        Dataset.open(tmp_path)

@@ -1,14 +1,16 @@
 """Level and noise of the sky, against skies that are known, and of regions against the whole."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.wcs import WCS
 
 from morpheus.errors import ImageError
-from morpheus.mosaic import read_mosaic
+from morpheus.mosaic import MosaicWarning, read_mosaic
 from morpheus.mosaic import sky as sky_module
-from morpheus.mosaic.sky import grid_step, measure_sky
+from morpheus.mosaic.sky import grid_step, looks_filled, measure_skies, measure_sky
 
 
 def test_values_that_can_be_worked_out_by_hand():
@@ -62,6 +64,84 @@ def test_a_large_image_is_measured_on_an_even_grid(monkeypatch):
 def test_a_sky_that_cannot_be_measured(plane, message):
     with pytest.raises(ImageError, match=message):
         measure_sky(plane)
+
+
+def bordered(share):
+    """Two bands of noise 1 and a source, 0 in a border on the left."""
+    data = np.random.default_rng(5).normal(0, 1, (2, 200, 200)).astype(np.float32)
+    data[:, :, : int(share * 200)] = 0
+    data[:, 90:100, 150:160] += 50
+    return data
+
+
+def test_an_empty_border_is_no_sky(monkeypatch):
+    data = bordered(0.2)
+    mask = np.zeros((200, 200), bool)
+    assert measure_sky(data[0]).noise < 0.8
+    found = measure_skies("HJ", data, mask)
+    assert found == tuple(measure_sky(plane[:, 40:].copy()) for plane in data)
+    assert read_mosaic(data, bands=("H", "J"), sky=True).skies == found
+    # A pixel that is 0 in one band, or 0 by itself, is sky.
+    data[0, :, 40:60] = 0
+    assert measure_skies("HJ", data, mask) != found
+    whole_numbers = np.round(np.random.default_rng(6).normal(0, 4, (1, 300, 300)))
+    mask = np.zeros((300, 300), bool)
+    assert measure_skies("H", whole_numbers, mask) == (measure_sky(whole_numbers[0]),)
+    monkeypatch.setattr(sky_module, "_SAMPLE", 3000)
+    mask = np.zeros((200, 200), bool)
+    assert measure_skies("HJ", bordered(0.2), mask)[0].noise == pytest.approx(1, rel=0.05)
+
+
+@pytest.mark.parametrize("sample", [10**6, 3000])
+def test_a_region_beside_an_empty_border_has_the_sky_of_the_whole(tmp_path, monkeypatch, sample):
+    monkeypatch.setattr(sky_module, "_SAMPLE", sample)
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype = "RA---TAN", "DEC--TAN"
+    wcs.wcs.crval, wcs.wcs.crpix = (53.12, -27.8), (150.0, 150.0)
+    wcs.wcs.cdelt = -0.06 / 3600, 0.06 / 3600
+    images = {}
+    for band, plane in zip("HJ", bordered(0.2), strict=True):
+        images[band] = tmp_path / f"{band}.fits"
+        fits.writeto(images[band], plane, wcs.to_header())
+    whole = read_mosaic(images, bands=("H", "J"), sky=True)
+    part = read_mosaic(images, bands=("H", "J"), sky=True, region="53.12,-27.80,15pix")
+    assert part.skies == whole.skies
+    assert whole.skies[0].noise == pytest.approx(1, rel=0.05)
+
+
+def test_values_in_steps_are_told_from_a_mask():
+    few = np.round(np.random.default_rng(7).normal(0, 0.3, (50, 50)))
+    with pytest.raises(ImageError, match="steps larger than the noise"):
+        measure_sky(few)
+
+
+def demo_field():
+    folder = Path(__file__).parents[2] / "demo/field"
+    bands = ("F160W", "F125W", "F606W", "F850LP")
+    data = [fits.getdata(folder / f"{band.lower()}_sci.fits.fz") for band in bands]
+    return bands, np.stack(data).astype(np.float32)
+
+
+@pytest.mark.filterwarnings("error")
+def test_no_warning_where_there_is_sky():
+    bands, data = demo_field()
+    read_mosaic(data, bands=bands, sky=True)
+
+
+@pytest.mark.parametrize("size", [40, 60])
+def test_an_image_that_a_source_fills_is_told(size):
+    bands, data = demo_field()
+    y, x = 143 - size // 2, 174 - size // 2  # around the brightest source
+    with pytest.warns(MosaicWarning, match="^F160W, F125W.*: hardly any blank sky") as caught:
+        read_mosaic(data[:, y : y + size, x : x + size], bands=bands, sky=True)
+    assert len(caught) == 1
+
+
+def test_an_image_without_blank_pixels_looks_filled():
+    flat = np.random.default_rng(8).normal(0, 1, (1, 60, 60))
+    mask = np.zeros((60, 60), bool)
+    assert not looks_filled(flat, mask).any()
+    assert looks_filled(flat + np.linspace(0, 30, 60), mask).all()
 
 
 @pytest.mark.parametrize("sample", [10**6, 500])

@@ -210,7 +210,7 @@ def test_two_processes_train_together(config, deep, tmp_path):
     assert (done.returncode, done.stderr) == (0, "")
     assert [line.split()[0] for line in done.stdout.splitlines()] == ["epoch", "epoch", "small:"]
     assert names(tmp_path / "run") == [
-        *("checkpoints", "config.toml", "history.csv", "logs"),
+        *("checkpoints", "config.toml", "history.csv", "logs", "made_from.json"),
         *("model", "pictures", "report.json"),
     ]
     report = json.loads((tmp_path / "run/report.json").read_text())

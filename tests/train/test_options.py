@@ -118,16 +118,20 @@ MISTAKES = {
     "type": ("", "[optimiser]\nepochs = 2.5\n", r"config\.toml: optimiser: epochs is 2\.5"),
     "text": ("", '[loss]\ndetection = "3"\n', r"config\.toml: loss: detection is '3'; expected"),
     "truth": ("", "[optimiser]\nepochs = true\n", r"config\.toml: optimiser: epochs is True"),
-    "number": ("", "[augment]\nflip = 1\n", r"config\.toml: augment: flip is 1; expected bool"),
+    "number": (
+        "",
+        "[augment]\nflip = 1\n",
+        r"config\.toml: augment: flip is 1; expected true or false",
+    ),
     "table": ("model = 3\n", "", r"config\.toml: model: expected a table, not 3"),
-    "list": ("", "[model.network]\nwidths = 8\n", r"network: widths is 8; expected tuple"),
+    "list": ("", "[model.network]\nwidths = 8\n", r"network: widths is 8; expected a list"),
     "pair": ("", "[augment]\nscale = [1.0]\n", r"config\.toml: augment: scale is \[1\.0\]"),
     "range": ("", "[augment]\nrotate = 1.5\n", r"config\.toml: augment: rotate is 1\.5; .* 0 to 1"),
     "not a number": ("", "[loss]\ndetection = nan\n", r"config\.toml: loss: detection is nan"),
     "sum": ("", "[augment]\ndrop_band = 0.9\nonly_first = 0.2\n", r"augment: drop_band and only"),
     "kind": ("", '[loss]\nkind = "dice"\n', r"config\.toml: loss: kind is 'dice'; expected"),
     "noise": ("", "[data.noise]\nF160W = [0.5, 2]\n", r"data: noise of F160W is raised 0\.5 to 2"),
-    "noise band": ("", "[data.noise]\nF160W = 2\n", r"data: noise: F160W is 2; expected tuple"),
+    "noise band": ("", "[data.noise]\nF160W = 2\n", r"data: noise: F160W is 2; expected a list"),
     "no network": ("", '[model.network]\nkind = "vit"\n', r"network: expected a table with kind"),
     "network": ("", "[model.network]\nwidths = []\n", r"config\.toml: model: network: a dense"),
     "window": ("", "[model.window]\nsize = 8\nmargin = 4\nstride = 1\n", r"model: window: .*owns"),
@@ -153,7 +157,7 @@ def test_what_is_missing(write, tmp_path):
         read_options(write('name = "n"\n[[data]]\nshare = 1.0\n'))
     with pytest.raises(OptionError, match="there is nothing to train on"):
         read_options(write('name = "n"\ndata = []\n'))
-    with pytest.raises(OptionError, match=r"config\.toml: data is 'a'; expected tuple"):
+    with pytest.raises(OptionError, match=r"config\.toml: data is 'a'; expected a list"):
         read_options(write('name = "n"\ndata = "a"\n'))
     with pytest.raises(OptionError, match=r"cannot read the configuration .*no\.toml: No such"):
         read_options(tmp_path / "no.toml")

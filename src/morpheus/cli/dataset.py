@@ -274,7 +274,11 @@ def distil(
 
     card = _run(make, "asking", quiet=quiet)
     if not quiet:
-        typer.echo(f"{count(card['n'], 'example')} in {output}, labels by {model}: {share:.0%}")
+        said = card["distilled"]
+        typer.echo(
+            f"{count(card['n'], 'example')} in {output}, labels by {model}: {share:.0%};"
+            f" asked about {count(said['asked'], 'source')}, {said['changed']:,} of them changed"
+        )
 
 
 @app.command("info")
@@ -358,7 +362,9 @@ def _described(card: dict[str, Any]) -> Iterator[tuple[str, str]]:
             yield "reference", labels["reference"]
     if "distilled" in card:
         said = card["distilled"]
-        yield "distilled", f"{said['share']:.0%} of the labels are what {said['model']} says"
+        asked, changed = said.get("asked"), said.get("changed")
+        more = "" if asked is None else f": {changed:,} of the {asked:,} sources that it was asked"
+        yield "distilled", f"{said['share']:.0%} of the labels are what {said['model']} says{more}"
     for part in card.get("parts", ()):
         yield "part", f"{part['name']}: {part['n']:,} examples, {part['kind']} {part['survey']}"
     yield "made by", f"morpheus {card['software']['morpheus']}, {card['created']}"

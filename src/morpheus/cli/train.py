@@ -115,6 +115,12 @@ def train(
         trained = run_training(options, folder, devices=chosen, progress=row, step=step)
     card = write_card(trained, options)
     model = save_model(trained.model, folder / "model", card, overwrite=True)
+    if trained.report["ended"]:
+        typer.echo(
+            "morpheus: warning: the validation loss became not a number, and the training ended;"
+            " the model is that of the best epoch before. A lower learning rate may help",
+            err=True,
+        )
     if not quiet:
         typer.echo(
             f"{model.config.name}: {model.n_parameters:,} values in {folder / 'model'}; use it by"

@@ -15,7 +15,7 @@ from morpheus.dataset.field import LabelledField, read_field
 from morpheus.dataset.labelled import LabelledOptions, LabelledSources
 from morpheus.dataset.layout import CELLS, CLASSES_DTYPE
 from morpheus.dataset.stamps import cut_group, distinct
-from morpheus.dataset.store import ArraySpec, Partial, check_target
+from morpheus.dataset.store import ArraySpec, Partial, check_inputs, check_target
 from morpheus.errors import OptionError, ProductError
 from morpheus.provenance import now, software
 
@@ -75,6 +75,7 @@ def build_dataset(
     path = Path(path)
     check_target(path, overwrite=overwrite)
     field = read_field(sources, options)
+    check_inputs(path, [one["path"] for one in field.inputs if one["path"] is not None])
     field = replace(field, centers=distinct(field, options.size))
     card = _card(field, sources, options)
     n, bands = len(field.centers), field.mosaic.n_bands

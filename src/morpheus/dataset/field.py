@@ -16,7 +16,7 @@ from morpheus.dataset.targets import UNSEEN, compact_labels, match_segments
 from morpheus.dataset.votes import read_votes
 from morpheus.errors import ImageError, OptionError
 from morpheus.mosaic import Mosaic
-from morpheus.mosaic.sky import measure_sky
+from morpheus.mosaic.sky import measure_skies
 from morpheus.segmentation import read_positions
 
 __all__ = ["LabelledField", "read_field"]
@@ -260,4 +260,4 @@ def _noise(
     seen = ~mosaic.mask & (labels != UNSEEN)
     sky = seen & (labels == 0)
     unused = ~(sky if sky.any() else seen)
-    return tuple(measure_sky(plane, unused).noise for plane in mosaic.data)
+    return tuple(sky.noise for sky in measure_skies(mosaic.bands, mosaic.data, unused))

@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 
 from morpheus.classes import CLASS_NAMES
 from morpheus.dataset.build import Progress, array_specs, group_size
-from morpheus.dataset.cells import simulated_cells
 from morpheus.dataset.layout import ARRAYS, CELLS
 from morpheus.dataset.reader import Dataset
 from morpheus.dataset.rows import column_units, table_rows
-from morpheus.dataset.store import Partial, check_target
+from morpheus.dataset.store import Partial, check_inputs, check_target
 from morpheus.errors import DatasetError, OptionError, ProductError
 from morpheus.mosaic.units import parse_unit
 from morpheus.provenance import now, software
@@ -64,6 +63,7 @@ def join_datasets(
     path = Path(path)
     if len(parts) < 2:  # noqa: PLR2004 (one needs no joining)
         raise OptionError("give two datasets or more to join")
+    check_inputs(path, parts)
     check_target(path, overwrite=overwrite)
     opened = [Dataset.open(part) for part in parts]
     for one in opened[1:]:
@@ -167,7 +167,6 @@ def _groups(
 ) -> Iterator[tuple[dict[str, NDArray[Any]], dict[str, NDArray[Any]]]]:
     """Read groups of examples across the parts."""
     starts = np.cumsum([0, *(len(part) for part in parts)])
-    cells = [_cells(part) for part in parts]
     columns = _common_columns(parts)
     tables = [part.sources[columns] for part in parts]
     for begin in range(done * group, int(starts[-1]), group):
@@ -176,19 +175,13 @@ def _groups(
         for number, (low, high) in enumerate(pairwise(starts)):
             a, b = max(begin, int(low)) - int(low), min(end, int(high)) - int(low)
             if a < b:
-                batch = parts[number].read(a, b)
-                pieces.append(
-                    {name: getattr(batch, name) for name in ARRAYS} | {CELLS: cells[number][a:b]}
-                )
+                batch, areas = parts[number].read(a, b), parts[number].areas
+                pieces.append({name: getattr(batch, name) for name in ARRAYS} | {CELLS: areas[a:b]})
                 rows.append(table_rows(tables[number], a, b, int(low)))
         yield (
             {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]},
             {name: np.concatenate([one[name] for one in rows]) for name in columns},
         )
-
-
-def _cells(part: Dataset) -> NDArray[np.int64]:
-    return part.cells if part.stores_cells else simulated_cells(part.card, part.cells)
 
 
 def _common_columns(parts: Sequence[Dataset]) -> list[str]:

@@ -11,10 +11,17 @@ from astropy.table import Table
 from numpy.typing import NDArray
 
 from morpheus.classes import CLASS_NAMES
+from morpheus.dataset.cells import simulated_cells
 from morpheus.dataset.layout import ARRAYS, CELLS, FORMAT, SOURCES, checksum
 from morpheus.errors import DatasetError
 
 __all__ = ["Batch", "Dataset"]
+
+# What the card of every dataset has, of whatever kind.
+_KEYS = (
+    *("kind", "survey", "bands", "pixel_scale", "unit", "zero_points", "n", "size", "counts"),
+    *("checksum", "software", "created"),
+)
 
 # What zarr, its codecs and the file system raise on what is damaged.
 _ERRORS = (OSError, ValueError, KeyError, TypeError, RuntimeError)
@@ -96,6 +103,8 @@ class Dataset:
         try:
             store: Any = zarr.open_group(path, mode="r")
             kind = store.attrs.get("format")
+        except FileNotFoundError as error:
+            raise DatasetError(f"{path} is no dataset: there is no Zarr store in it") from error
         except _ERRORS as error:
             raise DatasetError(f"{path} is no dataset: {error}") from error
         if kind != FORMAT:
@@ -110,6 +119,9 @@ class Dataset:
         return dataset
 
     def _check(self) -> None:
+        missing = [key for key in _KEYS if key not in self.card]
+        if missing:
+            raise DatasetError(f"{self.path} is damaged: its card has no {missing[0]!r}")
         card, pixels = self.card, (self.card["size"],) * 2
         bands, classes = len(card["bands"]), len(CLASS_NAMES)
         shapes = (bands, *pixels), (bands, *pixels), (classes, *pixels), pixels
@@ -128,10 +140,10 @@ class Dataset:
                     f"{self.path} is damaged: {array.path} has the shape {array.shape}, not"
                     f" {expected}"
                 )
-            missing = array.nchunks - array.nchunks_initialized
-            if missing:
+            lost = array.nchunks - array.nchunks_initialized
+            if lost:
                 raise DatasetError(
-                    f"{self.path} is damaged: {missing} chunks of {array.path} are not there"
+                    f"{self.path} is damaged: {lost} chunks of {array.path} are not there"
                 )
 
     def __len__(self) -> int:
@@ -188,6 +200,21 @@ class Dataset:
             return np.asarray(self._store[CELLS][:], dtype=np.int64)
         except _ERRORS as error:
             raise DatasetError(f"{self.path} is damaged: {error}") from error
+
+    @cached_property
+    def areas(self) -> NDArray[np.int64]:
+        """Number of the area of the sky that each example is from, in all datasets, shape (n,).
+
+        As `cells`, which in a store of simulated examples count its own fields only: these are
+        numbers that examples of other datasets have if they may show the same sources, and no
+        others do. A copy with other labels has those of its original.
+
+        Raises
+        ------
+        DatasetError
+            If they cannot be read.
+        """
+        return self.cells if self.stores_cells else simulated_cells(self.card, self.cells)
 
     @cached_property
     def sources(self) -> Table:

@@ -4,7 +4,7 @@ import contextlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -23,7 +23,7 @@ try:
 except ImportError:  # Windows has no such locks
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["ArraySpec", "Partial", "check_target", "partial_path"]
+__all__ = ["ArraySpec", "Partial", "check_inputs", "check_target", "partial_path"]
 
 ArraySpec = tuple[tuple[int, ...], np.dtype[Any], tuple[str, ...]]
 """Shape, type and names of the axes of an array."""
@@ -200,6 +200,25 @@ class Partial:
         write_rows(self._row_file(number), columns, pixels)
         self.done += 1
 
+    def column(self, name: str) -> NDArray[Any]:
+        """Read a column of the table as far as it is written.
+
+        Parameters
+        ----------
+        name : str
+            Of the column.
+
+        Returns
+        -------
+        ndarray, shape (rows,)
+            Of the groups that are done, in their order.
+        """
+        columns = []
+        for number in range(self.done):
+            with np.load(self._row_file(number)) as rows:
+                columns.append(rows[name])
+        return np.concatenate(columns)
+
     def finish(self, card: Mapping[str, Any], units: Mapping[str, str]) -> dict[str, Any]:
         """Write the table and the card, and put the store in its place.
 
@@ -254,6 +273,31 @@ def check_target(path: Path, *, overwrite: bool) -> None:
         raise ProductError(
             f"{path} exists; choose another name or give --overwrite (overwrite=True)"
         )
+
+
+def check_inputs(path: Path, inputs: Iterable[Path | str]) -> None:
+    """Find out whether a dataset would take the place of what it is made of.
+
+    Parameters
+    ----------
+    path : Path
+        Where it goes.
+    inputs : iterable of Path or str
+        Files and folders that it is made of.
+
+    Raises
+    ------
+    ProductError
+        If it is one of them, by whatever name, holds one, or lies in one.
+    """
+    target = path.resolve()
+    for one in inputs:
+        source = Path(one).resolve()
+        if target == source:
+            raise ProductError(f"{path} is an input, and cannot be the output; choose another name")
+        if target in source.parents or (source in target.parents and is_dataset(source)):
+            where = "lies in" if source in target.parents else "holds"
+            raise ProductError(f"{path} {where} the input {one}; choose another name")
 
 
 def _flush(path: Path) -> None:

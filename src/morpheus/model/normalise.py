@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from morpheus.errors import ImageError, ModelError
+from morpheus.errors import ModelError
 from morpheus.model.config import ModelConfig
-from morpheus.mosaic.sky import SkyLevel, measure_sky
+from morpheus.mosaic.sky import SkyLevel, measure_skies
 
 __all__ = [
     "NORMALISERS",
@@ -216,12 +216,8 @@ def _from_the_sky(
 ) -> Normaliser:
     """Measure the sky of each band in the whole image, unless it was measured before."""
     found = dict(zip(bands, skies or (), strict=False))
-    for band, plane in zip(bands, data, strict=True):
-        if band not in found:
-            try:
-                found[band] = measure_sky(plane, mask)
-            except ImageError as error:
-                raise ImageError(f"{band}: {error}") from error
+    if len(found) < len(bands):
+        found = dict(zip(bands, measure_skies(bands, data, mask), strict=True)) | found
     return SkyNormaliser(tuple(found.get(band) for band in config.bands))
 
 

@@ -19,7 +19,7 @@ from morpheus.mosaic.images import Image, Section, open_image
 from morpheus.mosaic.masks import flagged, inverse_variance, to_float32
 from morpheus.mosaic.mosaic import InputRecord, Kind, Mosaic, MosaicWarning
 from morpheus.mosaic.region import Region, parse_region
-from morpheus.mosaic.sky import SkyLevel, grid_step, measure_sky
+from morpheus.mosaic.sky import SkyLevel, grid_step, looks_filled, measure_skies
 
 __all__ = ["read_mosaic"]
 
@@ -281,13 +281,18 @@ def _thinned_out(
 def _measure_skies(
     bands: tuple[str, ...], data: NDArray[np.float32], mask: NDArray[np.bool_], step: int
 ) -> tuple[SkyLevel, ...]:
-    skies = []
-    for band, plane in zip(bands, data, strict=True):
-        try:
-            skies.append(measure_sky(plane, mask, step=step))
-        except ImageError as error:
-            raise ImageError(f"{band}: {error}") from error
-    return tuple(skies)
+    """Measure the sky of each band; warn where what was measured may be no sky."""
+    skies = measure_skies(bands, data, mask, step=step)
+    filled = [b for b, yes in zip(bands, looks_filled(data, mask, step=step), strict=True) if yes]
+    if filled:
+        warnings.warn(
+            f"{', '.join(filled)}: hardly any blank sky, against which the model measures all: a"
+            " source fills the image, or its sky is uneven. The classes mean little; give a larger"
+            " image, and --region for the part that is wanted",
+            MosaicWarning,
+            stacklevel=3,
+        )
+    return skies
 
 
 def _add(

@@ -76,6 +76,13 @@ def _maps(kind: str, maps: Any, choice: BandChoice, order: tuple[str, ...]) -> A
     """Leave out the maps of images that are not used; name those that have no names."""
     if isinstance(maps, Mapping):
         unused = {name.casefold() for name in choice.unused}
+        known = unused | {name.casefold() for name in choice.given}
+        for name in maps:
+            if str(name).strip().casefold() not in known:
+                raise OptionError(
+                    f"{kind}: {name} is not given as an image; the images are"
+                    f" {', '.join((*choice.given, *choice.unused))}"
+                )
         return {k: v for k, v in maps.items() if str(k).strip().casefold() not in unused}
     if is_list(maps) or getattr(maps, "ndim", None) == 3:  # noqa: PLR2004 (band, y, x)
         if len(maps) != len(order):

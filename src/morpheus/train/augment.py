@@ -5,7 +5,7 @@ generator, so that a batch depends on its seed only.
 """
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +17,8 @@ from morpheus.train.options import AugmentOptions, ModelOptions
 __all__ = ["Prepared", "augment", "padded_side", "sky_noise_input", "window_input"]
 
 _ENOUGH_SKY = 64  # pixels, to measure the sky in
-_LARGE = 128  # side of a crop, in pixels, of which a part is enough for that
+_SAMPLED = 72  # pixels along each axis are enough for that
+_CLIPS = 5
 _MAD = 1.4826  # standard deviations of a Gaussian in a median absolute deviation
 _RAISED = 1.2  # noise that is raised by less leaves the truth as it is
 _KERNEL = 4  # radius of the largest kernel, in pixels
@@ -66,6 +67,22 @@ class Prepared:
         """
         tensors = (getattr(self, f.name) for f in fields(self))
         return Prepared(*(tensor.to(device, non_blocking=True) for tensor in tensors))
+
+    def cut(self, inside: slice) -> "Prepared":
+        """Cut a square out.
+
+        Parameters
+        ----------
+        inside : slice
+            Its rows, and its columns.
+
+        Returns
+        -------
+        Prepared
+            Views; level and noise as before.
+        """
+        planes = ("images", "valid", "classes", "owner", "weight")
+        return replace(self, **{name: getattr(self, name)[..., inside, inside] for name in planes})
 
 
 def padded_side(crop: int, options: AugmentOptions) -> int:
@@ -138,13 +155,14 @@ def augment(
     images, valid, ranges = _choose_bands(images, valid, batch.noise, model, options, dice)
     images = _blur(images, valid, options, dice)
     sky_pixels = (classes[:, BACKGROUND] > 0.5)[:, None] & valid  # noqa: PLR2004
-    level, noise = _measure(images, sky_pixels)
+    level, noise = _measure(images, sky_pixels, valid)
     light = images[:, 0] - level[:, 0, None, None]
     images, raised = _raise_noise(images, noise, ranges, options, dice)
-    _, noise = _measure(images, sky_pixels, otherwise=noise * raised)
+    level, noise = _measure(images, sky_pixels, valid, otherwise=noise * raised)
     classes = _follow_noise(classes, light, noise[:, 0], raised[:, 0], valid[:, 0])
     n, n_bands = noise.shape
     images = images + _hot_pixels(images, noise, options, dice)
+    level, noise = _as_measured(images, valid, level, noise, options, dice)
     offset = options.sky_offset * noise * dice.normal(n, n_bands)
     # The level is measured better than the noise.
     level = level + offset + 0.2 * options.noise_error * noise * dice.normal(n, n_bands)
@@ -262,10 +280,11 @@ def _choose_bands(
     for place, band in enumerate(model.bands):
         others = len(model.alternatives.get(band, ()))
         if others:
-            which = following + torch.floor(dice.uniform(n, high=float(others))).long()
-            there = valid.any((2, 3)).gather(1, which[:, None])[:, 0]
-            absent = ~valid[:, place].any(2).any(1)
-            swap = there & (dice.happens(options.swap_band, n) | absent)
+            there = valid[:, following : following + others].flatten(2).any(-1)
+            score = torch.where(there, dice.uniform(n, others), -1.0)
+            which = following + score.argmax(1)
+            absent = ~valid[:, place].flatten(1).any(-1)
+            swap = there.any(1) & (dice.happens(options.swap_band, n) | absent)
             chosen[:, place] = torch.where(swap, which, chosen[:, place])
         following += others
     rows = torch.arange(n, device=images.device)[:, None]
@@ -280,10 +299,14 @@ def _blur(images: Tensor, valid: Tensor, options: AugmentOptions, dice: _Dice) -
     sigma = torch.where(dice.happens(options.blur, n, n_bands), sigma, 0.0)
     if not bool((sigma > 0).any()):
         return images
+    level, _ = _middle(images, valid)
+    level = torch.nan_to_num(level)[..., None, None]
     offset = torch.arange(-_KERNEL, _KERNEL + 1, device=images.device)
     kernel = torch.exp(-(offset**2) / (2 * sigma[..., None].clamp(min=0.05) ** 2))
-    filled = torch.where(valid, images, 0.0)
-    return _convolved(filled, kernel / kernel.sum(-1, keepdim=True))
+    # What has no data is filled with sky, so that no edge is smeared into what has.
+    filled = torch.where(valid, images - level, 0.0)
+    blurred = _convolved(filled, kernel / kernel.sum(-1, keepdim=True)) + level
+    return torch.where(sigma[..., None, None] > 0, blurred, images)
 
 
 def _convolved(images: Tensor, kernel: Tensor) -> Tensor:
@@ -297,18 +320,54 @@ def _convolved(images: Tensor, kernel: Tensor) -> Tensor:
     return flat.reshape(images.shape)
 
 
-def _measure(images: Tensor, sky: Tensor, otherwise: Tensor | None = None) -> tuple[Tensor, Tensor]:
+def _measure(
+    images: Tensor, sky: Tensor, valid: Tensor, otherwise: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """Median, and standard deviation from the median deviation, of the pixels of sky."""
-    if images.shape[-1] >= _LARGE:  # a quarter of the pixels is enough, and medians are slow
-        images, sky = images[..., ::2, ::2], sky[..., ::2, ::2]
-    flat = torch.where(sky, images, torch.nan).flatten(2)
-    level = flat.nanmedian(-1).values
-    noise = _MAD * (flat - level[..., None]).abs().nanmedian(-1).values
+    level, noise = _middle(images, sky)
     few = sky.flatten(2).sum(-1) < _ENOUGH_SKY
-    fallback = images.flatten(2).std(-1) if otherwise is None else otherwise
-    level = torch.where(few | level.isnan(), 0.0, level)
-    noise = torch.where(few | noise.isnan(), fallback, noise)
-    return level, noise.clamp(min=1e-30)
+    if bool(few.any()):  # the median of all is better than nothing
+        middle, spread = _middle(images, valid)
+        level = torch.where(few, middle, level)
+        noise = torch.where(few, spread if otherwise is None else otherwise, noise)
+    # A band without data has no sky; nothing is made of these numbers.
+    return torch.nan_to_num(level), torch.nan_to_num(noise).clamp(min=1e-30)
+
+
+def _middle(images: Tensor, chosen: Tensor, clips: int = 0) -> tuple[Tensor, Tensor]:
+    """Median and scaled median deviation of some of the pixels, clipped at 3 of the latter."""
+    step = -(-images.shape[-1] // _SAMPLED)  # a part of the pixels is enough; medians are slow
+    flat = torch.where(chosen, images, torch.nan)[..., ::step, ::step].flatten(2)
+    for clip in range(clips + 1):
+        level = flat.nanmedian(-1, keepdim=True).values
+        noise = _MAD * (flat - level).abs().nanmedian(-1, keepdim=True).values
+        if clip < clips:
+            flat = torch.where((flat - level).abs() < 3 * noise, flat, torch.nan)
+    return level[..., 0], noise[..., 0]
+
+
+def _as_measured(
+    images: Tensor,
+    valid: Tensor,
+    level: Tensor,
+    noise: Tensor,
+    options: AugmentOptions,
+    dice: _Dice,
+) -> tuple[Tensor, Tensor]:
+    """Give level and noise as `morpheus.mosaic.sky` measures them, more or less.
+
+    That clips what is bright and takes the rest for sky, so both come out too high, the more so
+    the more of an image sources cover: from hardly at all in a whole mosaic to much in a stamp.
+    The crop measured so is the one end, its true sky the other.
+    """
+    if not options.measured:
+        return level, noise
+    found, spread = _middle(images, valid, _CLIPS)
+    usable = torch.isfinite(found) & (spread > 0)
+    part = (1.5 * dice.uniform(len(level), 1)).clamp(max=1.0)
+    found = level + part * (found - level)
+    spread = noise * (spread / noise).clamp(min=1e-3) ** part
+    return torch.where(usable, found, level), torch.where(usable, spread, noise)
 
 
 def _raise_noise(

@@ -11,12 +11,13 @@ from morpheus.model.torch_network import build_network
 from morpheus.train.batches import Batches
 from morpheus.train.examples import Unpacked
 from morpheus.train.losses import factorised
-from morpheus.train.module import network_input
+from morpheus.train.module import counted, network_input
 from morpheus.train.options import LossOptions, TrainOptions
 
 __all__ = ["calibrated"]
 
 _ITERATIONS = 50
+_PRIOR = 0.001
 
 
 def calibrated(
@@ -54,6 +55,8 @@ def calibrated(
     def closure() -> Tensor:
         optimiser.zero_grad()
         error = factorised(_mapped(logits, values), classes, weight, loss)
+        # With a handful of examples there is little to fit: then the values stay near 0.
+        error = error + _PRIOR / len(logits) * values.square().sum()
         error.backward()  # type: ignore[no-untyped-call]
         return error
 
@@ -102,7 +105,7 @@ def _gather(
     batches = Batches(data, options, n, max(2, n), validation=True)
     gathered: list[tuple[Tensor, Tensor, Tensor]] = []
     for batch in batches.loader():
-        logits = network(network_input(batch, options))
+        logits, batch = counted(network(network_input(batch, options)), batch, options)  # noqa: PLW2901
         gathered.append((logits, batch.classes, batch.weight))
     logits, classes, weight = (torch.cat([one[k] for one in gathered]) for k in range(3))
     return logits, classes, weight

@@ -138,9 +138,10 @@ def unpack(options: TrainOptions, folder: Path) -> list[Unpacked]:
         no example for training or for validation.
     """
     wanted = needed_bands(options.model.bands, options.model.alternatives)
+    stores = open_datasets(options)
     return [
-        _unpack(one, store, options, wanted, folder)
-        for one, store in zip(options.data, open_datasets(options), strict=True)
+        _unpack(one, store, split, wanted, folder)
+        for one, store, split in zip(options.data, stores, _split(stores, options), strict=True)
     ]
 
 
@@ -166,18 +167,30 @@ def open_datasets(options: TrainOptions) -> list[Dataset]:
     stores = [Dataset.open(one.path) for one in options.data]
     for store in stores:
         _check(store, options, wanted)
-        _split(store, options)
+    _split(stores, options)
     return stores
 
 
-def _split(store: Dataset, options: TrainOptions) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    training, validation = split_examples(store.cells, options.validation.share, options.seed)
+def _split(
+    stores: Sequence[Dataset], options: TrainOptions
+) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Split all datasets at once: an area of the sky is on one side in all of them."""
+    areas = [store.areas for store in stores]
+    training, validation = split_examples(
+        np.concatenate(areas), options.validation.share, options.seed
+    )
     if not training.size or not validation.size:
+        names = ", ".join(str(store.path) for store in stores)
         raise DatasetError(
-            f"{store.path} cannot be split into training and validation: its {len(store)} examples"
-            " are of one field or area of sky"
+            f"{names} cannot be split into training and validation: all examples are of one field"
+            " or area of sky"
         )
-    return training, validation
+    ends = np.cumsum([len(one) for one in areas])
+    parts = []
+    for start, end in zip(ends - [len(one) for one in areas], ends, strict=True):
+        sides = (side[(side >= start) & (side < end)] - start for side in (training, validation))
+        parts.append((next(sides), next(sides)))
+    return parts
 
 
 def _check(store: Dataset, options: TrainOptions, wanted: Sequence[str]) -> None:
@@ -207,9 +220,12 @@ def _check(store: Dataset, options: TrainOptions, wanted: Sequence[str]) -> None
 
 
 def _unpack(
-    one: DataOptions, store: Dataset, options: TrainOptions, wanted: list[str], folder: Path
+    one: DataOptions,
+    store: Dataset,
+    split: tuple[NDArray[np.int64], NDArray[np.int64]],
+    wanted: list[str],
+    folder: Path,
 ) -> Unpacked:
-    training, validation = _split(store, options)
     place = folder / f"{store.card['checksum'][:16]}-{'-'.join(wanted)}"
     while not place.is_dir() and not is_first():  # the first of several processes unpacks
         time.sleep(0.5)
@@ -220,7 +236,7 @@ def _unpack(
         _write(store, wanted, temporary)
         temporary.rename(place)
     images, classes, owner = (np.load(place / f"{name}.npy", mmap_mode="r") for name in _ARRAYS)
-    return Unpacked(one, store.card, tuple(wanted), images, classes, owner, training, validation)
+    return Unpacked(one, store.card, tuple(wanted), images, classes, owner, *split)
 
 
 def _write(store: Dataset, wanted: list[str], place: Path) -> None:
@@ -278,7 +294,10 @@ class Draws(TorchDataset[Example]):
     ) -> None:
         self.data, self.options, self.start, self.n = data, options, start, n
         self.side, self.validation = side, validation
-        shares = np.array([one.options.share for one in data])
+        parts = [one.validation if validation else one.training for one in data]
+        shares = np.array(
+            [one.options.share * bool(len(p)) for one, p in zip(data, parts, strict=True)]
+        )
         self.shares = shares / shares.sum()
 
     def __len__(self) -> int:

@@ -40,6 +40,7 @@ from morpheus.train.processes import is_first
 __all__ = ["Devices", "Trained", "train"]
 
 CONFIG_FILE, HISTORY_FILE, REPORT_FILE = "config.toml", "history.csv", "report.json"
+MADE_FROM_FILE = "made_from.json"
 _UNPACKED, _CHECKPOINTS, _LOGS, _PICTURES = "unpacked", "checkpoints", "logs", "pictures"
 _BEST, _LAST = "best", "last"
 _SAME_SCALE = 1.01  # largest ratio of pixel scales of datasets that are trained on together
@@ -138,14 +139,19 @@ def train(
         options = started_from(start, options)
     started = now()
     # All that can be wrong with what was asked for is found out before anything is written.
-    config = _config(options, [store.card for store in open_datasets(options)], start)
+    cards = [store.card for store in open_datasets(options)]
+    config = _config(options, cards, start)
+    made_from = {
+        "data": [card["checksum"] for card in cards],
+        "start": "" if start is None else start.config.weights_sha256,
+    }
     history = History(folder / HISTORY_FILE, progress, step)
     try:
         # The random numbers of who calls this stay as they are.
         with _quiet(), torch.random.fork_rng(devices=[]):
             trainer = _trainer(options, folder, devices, history)
             if is_first():
-                _begin(options, folder)
+                _begin(options, made_from, folder)
             data = unpack(options, folder / _UNPACKED)
             module = Training(options, config)
             _initialise(module, options, start)
@@ -154,7 +160,7 @@ def train(
                 raise SystemExit(0)
             best = _best(module, history.rows, folder)
             model, temperatures = calibrated(model_of(best, config), options, data)
-        report = _report(options, data, history.rows, temperatures) | {"started": started}
+        report = _report(options, data, history, temperatures) | {"started": started}
         write_json(folder / REPORT_FILE, report, overwrite=True)
         shutil.rmtree(folder / _UNPACKED)
     except OSError as error:
@@ -162,8 +168,8 @@ def train(
     return Trained(model, history.rows, report)
 
 
-def _begin(options: TrainOptions, folder: Path) -> None:
-    """Write the configuration, or check that it is the one that was begun with."""
+def _begin(options: TrainOptions, made_from: dict[str, Any], folder: Path) -> None:
+    """Write the configuration and what it stands for, or check that they are as they were."""
     text = options.to_toml()
     file = folder / CONFIG_FILE
     if file.is_file():
@@ -172,10 +178,16 @@ def _begin(options: TrainOptions, folder: Path) -> None:
                 f"{folder} holds a training with another configuration ({file}); choose another"
                 " folder, or remove it"
             )
+        if json.loads((folder / MADE_FROM_FILE).read_text(encoding="utf-8")) != made_from:
+            raise OptionError(
+                f"{folder} holds a training with other data, or from another model, though of the"
+                " same names; choose another folder, or remove it"
+            )
         return
     if folder.exists() and any(folder.iterdir()):
         raise OptionError(f"{folder} exists and holds no training; choose another folder")
     folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / MADE_FROM_FILE, made_from, overwrite=True)
     temporary = file.with_suffix(".partial")
     temporary.write_text(text, encoding="utf-8")
     temporary.rename(file)
@@ -184,11 +196,24 @@ def _begin(options: TrainOptions, folder: Path) -> None:
 def _config(
     options: TrainOptions, cards: Sequence[dict[str, Any]], start: Model | None
 ) -> ModelConfig:
-    scales = {float(card["pixel_scale"]) for card in cards}
+    scales = {card["pixel_scale"] for card in cards}
+    if None in scales:
+        raise DatasetError("a dataset does not know its pixel scale; build it with --pixel-scale")
+    if start is not None:
+        scales.add(start.config.pixel_scale)
     if max(scales) > _SAME_SCALE * min(scales):
         raise DatasetError(
-            f"the datasets have pixels of {' and '.join(f'{s:g}' for s in sorted(scales))} arcsec;"
-            " a model is for one pixel scale"
+            f"the datasets{'' if start is None else ', or the model to start from,'} have pixels of"
+            f" {' and '.join(f'{s:g}' for s in sorted(scales))} arcsec; a model is for one pixel"
+            " scale"
+        )
+    units = {_unit(str(card["unit"])) for card in cards}
+    if start is not None:
+        units.add(start.config.unit)
+    if options.model.normaliser == "joint-window" and len(units) > 1:
+        raise DatasetError(
+            f"the units are {' and '.join(sorted(unit or 'none' for unit in units))}; the published"
+            " architecture is for images of one unit"
         )
     made = ModelConfig(
         name=options.name,
@@ -222,11 +247,16 @@ def _initialise(module: Training, options: TrainOptions, start: Model | None) ->
 class _Patience(EarlyStopping):
     """Ends a training that gets no better, also one that had ended so when it was interrupted."""
 
+    def __init__(self, history: History, patience: int) -> None:
+        super().__init__("val_loss", patience=patience)
+        self.history = history
+
     def on_train_start(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
     ) -> None:
         del pl_module
-        trainer.should_stop = trainer.should_stop or self.wait_count >= self.patience
+        over = self.wait_count >= self.patience or self.history.failed
+        trainer.should_stop = trainer.should_stop or over
 
 
 def _trainer(
@@ -251,7 +281,7 @@ def _trainer(
         ),
         history,
         Pictures(folder / _PICTURES, options),
-        _Patience("val_loss", patience=patience),
+        _Patience(history, patience),
     ]
     precision = "bf16-mixed" if options.optimiser.precision == "bfloat16" else "32-true"
     try:
@@ -339,7 +369,7 @@ def _best(module: Training, rows: Sequence[Row], folder: Path) -> TorchNetwork:
 def _report(
     options: TrainOptions,
     data: Sequence[Unpacked],
-    history: list[Row],
+    history: History,
     temperatures: dict[str, float],
 ) -> dict[str, Any]:
     return {
@@ -359,10 +389,11 @@ def _report(
             for one in data
         ],
         "best": min(
-            (row for row in history if math.isfinite(row["val_loss"])),
+            (row for row in history.rows if math.isfinite(row["val_loss"])),
             key=lambda row: row["val_loss"],
         ),
         "calibration": temperatures,
+        "ended": "not a number" if history.failed else "",
     }
 
 

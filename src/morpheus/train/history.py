@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -39,6 +40,11 @@ class History(Callback):
         self.path, self.progress, self.step = path, progress, step
         self.rows: list[Row] = []
         self._began = time.monotonic()
+
+    @property
+    def failed(self) -> bool:
+        """Whether the validation loss of the last epoch is not a number."""
+        return bool(self.rows) and not math.isfinite(self.rows[-1]["val_loss"])
 
     def state_dict(self) -> dict[str, Any]:
         """Give what is kept with the state of the training."""

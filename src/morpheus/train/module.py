@@ -14,7 +14,7 @@ from morpheus.train.losses import LOSSES
 from morpheus.train.metrics import Scores
 from morpheus.train.options import TrainOptions
 
-__all__ = ["Training", "network_input"]
+__all__ = ["Training", "counted", "network_input"]
 
 
 def network_input(batch: Prepared, options: TrainOptions) -> Tensor:
@@ -35,6 +35,31 @@ def network_input(batch: Prepared, options: TrainOptions) -> Tensor:
     if isinstance(options.model.network, DenseConfig):
         return sky_noise_input(batch)
     return window_input(batch)
+
+
+def counted(logits: Tensor, batch: Prepared, options: TrainOptions) -> tuple[Tensor, Prepared]:
+    """Leave out what does not count: the margin of the windows of the published architecture.
+
+    Parameters
+    ----------
+    logits : Tensor, shape (n, 5, y, x)
+        The network's output.
+    batch : Prepared
+        What it was made from.
+    options : TrainOptions
+        Says which network.
+
+    Returns
+    -------
+    logits : Tensor
+        Its inner part; all of it of a dense network, whose crops end where the sky goes on.
+    batch : Prepared
+        The same part.
+    """
+    if isinstance(options.model.network, DenseConfig):
+        return logits, batch
+    inside = slice(options.model.window.margin, logits.shape[-1] - options.model.window.margin)
+    return logits[..., inside, inside], batch.cut(inside)
 
 
 class Training(lightning.LightningModule):
@@ -71,7 +96,8 @@ class Training(lightning.LightningModule):
     def training_step(self, batch: Prepared, batch_idx: int) -> Tensor:
         """Compute the loss of a step."""
         del batch_idx
-        loss = self._loss(self(network_input(batch, self.options)), batch)
+        logits = self(network_input(batch, self.options))
+        loss = self._loss(*counted(logits, batch, self.options))
         self.log("loss", loss, on_step=False, on_epoch=True, batch_size=len(batch.owner))
         return loss
 
@@ -79,6 +105,7 @@ class Training(lightning.LightningModule):
         """Compare with the truth."""
         del batch_idx
         logits = self(network_input(batch, self.options))
+        logits, batch = counted(logits, batch, self.options)
         loss = self._loss(logits, batch)
         self.log("val_loss", loss, batch_size=len(batch.owner), sync_dist=True)
         self.scores.add(torch.softmax(logits.float(), 1), batch)
@@ -115,14 +142,5 @@ class Training(lightning.LightningModule):
         }
 
     def _loss(self, logits: Tensor, batch: Prepared) -> Tensor:
-        margin = 0
-        if not isinstance(self.options.model.network, DenseConfig):
-            margin = self.options.model.window.margin  # outside of it nothing counts
-        inside = slice(margin, logits.shape[-1] - margin)
         loss = LOSSES[self.options.loss.kind]
-        return loss(
-            logits[..., inside, inside],
-            batch.classes[..., inside, inside],
-            batch.weight[..., inside, inside],
-            self.options.loss,
-        )
+        return loss(logits, batch.classes, batch.weight, self.options.loss)

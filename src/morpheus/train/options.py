@@ -3,7 +3,6 @@
 import dataclasses
 import math
 import tomllib
-import types
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -80,6 +79,10 @@ class ModelOptions:
     network: DenseConfig | UNetConfig = field(default_factory=DenseConfig)
     window: WindowRecipe = field(default_factory=lambda: WindowRecipe(512, 64, 384))
 
+    def __post_init__(self) -> None:
+        if not self.bands:
+            raise OptionError("a model needs a band, at least one")
+
     @property
     def normaliser(self) -> str:
         """The normaliser that goes with the network."""
@@ -115,6 +118,9 @@ class AugmentOptions:
         Scatter between bands of how much the noise is raised, in dex.
     correlation : float, optional
         Largest weight of the neighbours of a pixel in the kernel that correlates added noise.
+    measured : bool, optional
+        Whether the sky's level and noise are off as they are where they are measured with the
+        sources in the image.
     sky_offset : float, optional
         Standard deviation of the residual of the sky's level, in units of the noise.
     noise_error : float, optional
@@ -141,6 +147,7 @@ class AugmentOptions:
     blur_first: float = 0.4
     noise_scatter: float = 0.25
     correlation: float = 0.45
+    measured: bool = True
     sky_offset: float = 0.1
     noise_error: float = 0.1
     drop_band: float = 0.4
@@ -190,7 +197,7 @@ class AugmentOptions:
             With every share and every width 0.
         """
         zero = {f.name: 0.0 for f in dataclasses.fields(cls) if f.type is float}
-        return cls(flip=False, scale=(1.0, 1.0), **zero)
+        return cls(flip=False, measured=False, scale=(1.0, 1.0), **zero)
 
 
 @dataclass(frozen=True)
@@ -461,12 +468,23 @@ def _value(kind: Any, value: Any, place: str) -> Any:
         return float(value)
     elif (origin is Literal and value in inner) or type(value) is kind:
         return value
-    wanted = kind if isinstance(kind, types.GenericAlias) or inner else kind.__name__
-    raise OptionError(f"{place} is {value!r}; expected {wanted}")
+    raise OptionError(f"{place} is {value!r}; expected {_named(kind)}")
+
+
+def _named(kind: Any) -> str:
+    """Say in words what a type of TOML is."""
+    origin, inner = typing.get_origin(kind), typing.get_args(kind)
+    if origin is Literal:
+        return " or ".join(repr(one) for one in inner)
+    if origin is tuple:
+        number = "" if inner[-1] is Ellipsis else f"{len(inner)} of "
+        return f"a list, {number}each {_named(inner[0])}"
+    names = {float: "a number", int: "a whole number", str: "text", bool: "true or false"}
+    return names.get(kind, "a table")
 
 
 def _network(value: Any, place: str) -> DenseConfig | UNetConfig:
-    if not isinstance(value, dict) or value.get("kind", "dense") not in {"dense", "unet"}:
+    if not isinstance(value, dict) or value.get("kind", "dense") not in ("dense", "unet"):
         raise OptionError(f"{place}: expected a table with kind = 'dense' or 'unet', not {value!r}")
     rest = {name: one for name, one in value.items() if name != "kind"}
     kind = UNetConfig if value.get("kind") == "unet" else DenseConfig
