@@ -13,10 +13,10 @@ FIELD := demo/field
 TORCH := torch==2.13.0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-field test lint bench docs-cli clean
+.PHONY: help demo demo-field test lint bench hst4 docs-cli clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.installed  ## classify a small simulated field, find its sources, show what was found
 	$(BIN)/morpheus models fetch hausen2020
@@ -50,6 +50,26 @@ bench: $(VENV)/.installed-dev  ## measure how fast a field is classified, and on
 	$(BIN)/python benchmarks/bench_classify.py $(ARGS)
 	$(BIN)/python benchmarks/bench_dense.py
 	$(BIN)/python benchmarks/bench_simulate.py
+
+# Nothing of it is needed to use Morpheus. Each step goes on where it was ended.
+JOBS ?= 2
+DATA := training/data
+STAMPS := simulate stamps --survey xdf-6 --no-defects --balance --jobs $(JOBS)
+hst4: $(VENV)/.installed-dev  ## simulate the default model's data and train it anew: hours
+	mkdir -p $(DATA)
+	$(BIN)/morpheus models fetch hausen2020
+	test -d $(DATA)/sky.zarr || $(BIN)/morpheus simulate dataset --survey xdf-6 --no-defects \
+		-n 1200 --size 256 --seed 50001 --jobs $(JOBS) -o $(DATA)/sky.zarr
+	test -d $(DATA)/big.zarr || $(BIN)/morpheus $(STAMPS) \
+		--faintest 20.5 -n 240 --size 256 --shift 20 --seed 50003 -o $(DATA)/big.zarr
+	test -d $(DATA)/stamps-a.zarr || $(BIN)/morpheus $(STAMPS) \
+		--faintest 24.5 -n 6000 --size 128 --shift 12 --seed 50002 -o $(DATA)/stamps-a.zarr
+	test -d $(DATA)/stamps-b.zarr || $(BIN)/morpheus $(STAMPS) \
+		--faintest 24.5 -n 6000 --size 128 --shift 12 --seed 50004 -o $(DATA)/stamps-b.zarr
+	test -d $(DATA)/stamps-a-distilled.zarr || $(BIN)/morpheus dataset distil \
+		$(DATA)/stamps-a.zarr -m hausen2020 --share 0.7 --faintest 24.5 --border 14 \
+		-o $(DATA)/stamps-a-distilled.zarr
+	$(BIN)/morpheus train training/hst4.toml -o training/hst4
 
 docs-cli: $(VENV)/.installed-dev  ## write docs/cli.md from the commands' own help
 	$(BIN)/typer morpheus.cli utils docs --name morpheus --title "Command line" --output docs/cli.md
