@@ -102,29 +102,27 @@ def test_fine_tuning_without_a_configuration(command, config, stamps, tmp_path, 
     assert str(tmp_path) not in card
 
 
-def test_ctrl_c(command, config, tmp_path, monkeypatch):
+def test_ctrl_c(command, config, tmp_path):
+    """In a process of its own, as at a terminal."""
     output = tmp_path / "run"
-    whole = command("train", config, "-o", tmp_path / "whole", *CPU)
-    from morpheus.cli import train
-
-    say = train._say
-
-    def press(row):
-        say(row)
-        if row["epoch"] == 2:
-            signal.raise_signal(signal.SIGINT)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(train, "_say", press)
-        done = command("train", config, "-o", output, *CPU)
-    assert done.returncode == 130
-    assert done.stderr.startswith("morpheus: interrupted")
-    assert done.stderr.count("\n") == 1
+    arguments = [str(one) for one in ("train", config, "-o", output, *CPU)]
+    program = [sys.executable, "-m", "morpheus", *arguments]
+    with subprocess.Popen(
+        program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        for line in process.stdout:
+            if line.startswith("epoch 1"):
+                process.send_signal(signal.SIGINT)
+                break
+        _, error = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert error.startswith("morpheus: interrupted")
+    assert error.count("\n") == 1
     assert not (output / "model").exists()
-    assert command("train", config, "-o", output, *CPU).returncode == 0
+    assert command(*arguments).returncode == 0
+    assert command("train", config, "-o", tmp_path / "whole", *CPU).returncode == 0
     weights = [tmp_path / f"{name}/model/weights.safetensors" for name in ("run", "whole")]
     assert weights[0].read_bytes() == weights[1].read_bytes()
-    assert whole.returncode == 0
 
 
 def refused(done, message):
