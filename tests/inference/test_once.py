@@ -184,7 +184,7 @@ def test_tiled_is_the_network_on_the_whole_image(field, dense_model):
     assert window.margin >= network.reach
     found = run(dense_model, field)
     expected = torch_on_one_window(dense_model, data, mask, window.margin)
-    np.testing.assert_allclose(found.mean[:, ~mask], expected[:, ~mask], atol=1e-5)
+    np.testing.assert_allclose(found.mean[:, ~mask], expected[:, ~mask], atol=2e-6)
     assert np.isnan(found.mean[:, mask]).all()
     assert np.ptp(expected[:, ~mask], axis=1).min() > 0.01  # not a constant
 
@@ -202,7 +202,7 @@ def test_torch_and_openvino_agree(field, dense_model):
     options = InferenceOptions()
     a = run(dense_model, field)
     b = predict(*field, dense_model.config, TorchEngine(dense_model, options), options)
-    np.testing.assert_allclose(a.mean, b.mean, atol=1e-5)
+    np.testing.assert_allclose(a.mean, b.mean, atol=2e-6)
 
 
 def test_a_missing_band_is_planes_of_zeros(field, dense_model):
@@ -231,9 +231,9 @@ def test_bfloat16_gives_probabilities(field, dense_model):
         pytest.skip("this processor has no bfloat16")
     exact, rough = run(dense_model, field), run(dense_model, field, precision="bfloat16")
     valid = ~field[1]
-    assert np.abs(exact.mean - rough.mean)[:, valid].max() < 0.1
+    assert np.abs(exact.mean - rough.mean)[:, valid].max() < 0.05
     # The softmax itself is not rounded to three digits.
-    np.testing.assert_allclose(rough.mean[:, valid].sum(axis=0), 1, atol=1e-5)
+    np.testing.assert_allclose(rough.mean[:, valid].sum(axis=0), 1, atol=2e-6)
 
 
 @pytest.mark.parametrize(

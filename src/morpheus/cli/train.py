@@ -84,7 +84,7 @@ def train(
 ) -> None:
     """Train a model, or go on with a training; or fine-tune one on a dataset of your own.
 
-    morpheus train config.toml, or morpheus train --from hst4 --data mine.zarr. The folder gets the
+    morpheus train config.toml, or morpheus train --from MODEL --data mine.zarr. The folder gets the
     configuration, history.csv, logs for TensorBoard, a picture of a few examples for each epoch,
     and at the end model/, which every command takes: morpheus run -m FOLDER/model ...
     """  # fmt: skip
