@@ -36,8 +36,10 @@ demo-field: $(VENV)/.installed-dev  ## simulate the demo's field anew
 	$(BIN)/morpheus simulate field --survey candels-deep --size 290 --density 400 --seed 10 \
 		--compress --no-noiseless -o $(FIELD) --overwrite
 
+# With -X faulthandler, since Lightning ends one that is enabled later, as pytest's is: a crash in
+# native code says where it was.
 test: $(VENV)/.installed-dev  ## run the tests (options for pytest: make test ARGS="-k tiles")
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -X faulthandler -m pytest $(ARGS)
 
 lint: $(VENV)/.installed-dev  ## check style, types, import rules and docstrings
 	$(BIN)/ruff check .
@@ -54,22 +56,19 @@ bench: $(VENV)/.installed-dev  ## measure how fast a field is classified, and on
 # Nothing of it is needed to use Morpheus. Each step goes on where it was ended.
 JOBS ?= 2
 DATA := training/data
-STAMPS := simulate stamps --survey xdf-6 --no-defects --balance --jobs $(JOBS)
+ALONE := simulate stamps --survey xdf-6 --alone --jobs $(JOBS)
 hst4: $(VENV)/.installed-dev  ## simulate the default model's data and train it anew: hours
 	mkdir -p $(DATA)
 	$(BIN)/morpheus models fetch hausen2020
 	test -d $(DATA)/sky.zarr || $(BIN)/morpheus simulate dataset --survey xdf-6 --no-defects \
-		-n 1200 --size 256 --seed 50001 --jobs $(JOBS) -o $(DATA)/sky.zarr
-	test -d $(DATA)/big.zarr || $(BIN)/morpheus $(STAMPS) \
-		--faintest 20.5 -n 240 --size 256 --shift 20 --seed 50003 -o $(DATA)/big.zarr
-	test -d $(DATA)/stamps-a.zarr || $(BIN)/morpheus $(STAMPS) \
-		--faintest 24.5 -n 6000 --size 128 --shift 12 --seed 50002 -o $(DATA)/stamps-a.zarr
-	test -d $(DATA)/stamps-b.zarr || $(BIN)/morpheus $(STAMPS) \
-		--faintest 24.5 -n 6000 --size 128 --shift 12 --seed 50004 -o $(DATA)/stamps-b.zarr
-	test -d $(DATA)/stamps-a-distilled.zarr || $(BIN)/morpheus dataset distil \
-		$(DATA)/stamps-a.zarr -m hausen2020 --share 0.7 --faintest 24.5 --border 14 \
-		-o $(DATA)/stamps-a-distilled.zarr
-	$(BIN)/morpheus train training/hst4.toml -o training/hst4
+		-n 1000 --size 256 --seed 50001 --jobs $(JOBS) -o $(DATA)/sky.zarr
+	test -d $(DATA)/balanced.zarr || $(BIN)/morpheus $(ALONE) --balance \
+		--faintest 24.5 -n 2600 --size 128 --shift 12 --seed 50002 -o $(DATA)/balanced.zarr
+	test -d $(DATA)/natural.zarr || $(BIN)/morpheus $(ALONE) \
+		--faintest 24.5 -n 3600 --size 128 --shift 12 --seed 50004 -o $(DATA)/natural.zarr
+	test -d $(DATA)/big.zarr || $(BIN)/morpheus $(ALONE) \
+		--faintest 20.5 -n 200 --size 256 --shift 20 --seed 50003 -o $(DATA)/big.zarr
+	$(BIN)/morpheus train training/hst4.toml -o training/hst4 --workers 1
 
 docs-cli: $(VENV)/.installed-dev  ## write docs/cli.md from the commands' own help
 	$(BIN)/typer morpheus.cli utils docs --name morpheus --title "Command line" --output docs/cli.md

@@ -24,6 +24,7 @@ from morpheus.dataset.store import partial_path
 from morpheus.errors import DatasetError, MorpheusError, OptionError, ProductError
 from morpheus.simulate import SURVEYS, DatasetOptions, make_dataset, simulate_field
 from morpheus.simulate.examples import field_seed
+from morpheus.simulate.psf import sky_sigma
 
 # One band, and 4 examples in a group.
 PIECES = DatasetOptions(survey="euclid-vis", size=256, n=10, seed=5, density=20)
@@ -172,6 +173,28 @@ def test_balance(stamps):
     assert stamps.card["counts"]["centers"] == dict.fromkeys(CLASS_NAMES[:BACKGROUND], 5)
     rows = stamps.sources[stamps.sources["id"] == 1]
     assert_array_equal(rows["class"], list(CLASS_NAMES[:BACKGROUND]) * 5)
+
+
+def test_sources_alone(tmp_path):
+    """There is the light of one source and the noise of its photons, and nothing else."""
+    make_dataset(tmp_path / "alone.zarr", replace(STAMPS, n=16, alone=True, faintest=23.0))
+    made = Dataset.open(tmp_path / "alone.zarr")
+    assert_array_equal(made.sources["example"], np.arange(16))  # no neighbours
+    assert set(np.unique(made.owner[:])) == {0, 1}
+    images, owner = made.images[:], made.owner[:]
+    assert np.isfinite(images).all()
+    light = images.sum((2, 3))[:, 0]
+    assert_allclose(light, made.sources["flux_sum_vis"], rtol=0.02)
+    survey = SURVEYS["euclid-vis"]
+    sigma = sky_sigma(survey, survey.bands[0])
+    # Between the sources there is less than a thousandth of the noise of a survey's pixel.
+    corners = np.concatenate([images[..., :9, :9], images[..., -9:, -9:]])[
+        np.concatenate([owner[:, :9, :9], owner[:, -9:, -9:]])[:, None] == 0
+    ]
+    assert np.median(abs(corners)) < 1e-3 * sigma
+    # The edge of a source is where its light is one standard deviation of that noise.
+    assert images[:, 0][owner == 0].max() < 1.5 * sigma
+    assert np.percentile(images[:, 0][owner == 1], 1) > 0.7 * sigma
 
 
 def test_an_empty_sky(small):
@@ -331,6 +354,7 @@ def test_an_end_between_the_old_and_the_new(small, monkeypatch):
         ({"shift": 128}, "shift"),
         ({"seed": -1}, "seed"),
         ({"jobs": 0}, "jobs"),
+        ({"alone": True}, "stamps"),
     ],
 )
 def test_bad_options(options, message, tmp_path):

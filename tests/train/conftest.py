@@ -94,3 +94,25 @@ def command(monkeypatch, capfd):
 
     yield run
     signal.signal(signal.SIGTERM, terminate)
+
+
+@pytest.fixture(scope="session")
+def published(make_model, tmp_path_factory):
+    """A model with the published architecture, with two bands in an order of its own."""
+    from morpheus.model import ModelConfig, save_model
+    from morpheus.model.config import UNetConfig, WindowRecipe
+
+    config = ModelConfig(
+        name="published",
+        bands=("F850LP", "F160W"),
+        pixel_scale=0.06,
+        unit="electron / s",
+        window=WindowRecipe(40, 5, 1),
+        normaliser="joint-window",
+        network=UNetConfig(
+            down_filters=(4, 4, 4), down_convolutions=1, middle_filters=4, up_filters=(4, 4, 4)
+        ),
+    )
+    folder = tmp_path_factory.mktemp("teacher") / "published"
+    save_model(make_model(config), folder, "")
+    return folder

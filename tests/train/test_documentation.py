@@ -35,12 +35,12 @@ def test_the_complete_one_has_every_option_with_its_default(read):
     options, record = read(COMPLETE), tomllib.loads(COMPLETE)
     default = TrainOptions(options.name, options.data)
     assert fields(options) == set(record)
-    for part in ("model", "augment", "loss", "optimiser", "validation"):
+    for part in ("model", "augment", "loss", "teacher", "optimiser", "validation"):
         assert fields(getattr(options, part)) == set(record[part]), part
-    assert fields(options.data[0]) == set(record["data"][0])
+    assert fields(options.data[0]) == set().union(*record["data"])
     assert {"kind", *fields(options.model.network)} == set(record["model"]["network"])
     assert fields(options.model.window) == set(record["model"]["window"])
-    assert options.data[1] == DataOptions(options.data[1].path)
+    assert options.data[2] == DataOptions(options.data[2].path)
     model = dataclasses.replace(options.model, alternatives={})
     assert dataclasses.replace(options, model=model) == default
 

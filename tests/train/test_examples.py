@@ -44,6 +44,7 @@ def arrays(n=8, size=SIZE, first=0, **options):
         images,
         classes,
         owner,
+        None,
         np.arange(n)[: n // 2],
         np.arange(n)[n // 2 :],
     )

@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 import tomllib
 
@@ -18,10 +17,12 @@ from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
 
 import morpheus
+from morpheus.classes import CLASS_NAMES
 from morpheus.dataset import Dataset
 from morpheus.errors import DatasetError, ModelError, OptionError
 from morpheus.model import ModelConfig, load_model, save_model
 from morpheus.model.config import DetectionThresholds, UNetConfig, WindowRecipe
+from morpheus.simulate import DatasetOptions, make_dataset
 from morpheus.train import (
     AugmentOptions,
     DataOptions,
@@ -29,6 +30,7 @@ from morpheus.train import (
     LossOptions,
     ModelOptions,
     OptimiserOptions,
+    TeacherOptions,
     TrainOptions,
     ValidationOptions,
     fine_tuning,
@@ -219,18 +221,36 @@ def test_a_killed_training_ends_the_same(trained, tmp_path):
     assert names(tmp_path / "run") == names(trained[1])
 
 
-def test_ctrl_c_keeps_the_epochs_that_are_done(trained, tmp_path):
-    options, _, done, *_ = trained
-    before = signal.getsignal(signal.SIGINT)
+INTERRUPTED = """
+import signal, sys, threading, torch
+from pathlib import Path
+# Where the tests run in the background, SIGINT is ignored, which children inherit.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+torch.set_num_threads(1)
+from morpheus.train import Devices, read_options, train
+folder = Path(sys.argv[1])
 
-    def press(row):
-        if row["epoch"] == 2:
-            signal.raise_signal(signal.SIGINT)
+def press(row):
+    if row["epoch"] == 2:
+        signal.raise_signal(signal.SIGINT)
 
-    with pytest.raises(KeyboardInterrupt):
-        run(options, tmp_path / "run", progress=press)
-    assert signal.getsignal(signal.SIGINT) is before
+options = read_options(folder / "begin.toml")
+try:
+    train(options, folder / "run", devices=Devices("cpu", 1), progress=press)
+except KeyboardInterrupt:
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     assert threading.active_count() < 20
+    print("interrupted")
+"""
+
+
+def test_ctrl_c_keeps_the_epochs_that_are_done(trained, tmp_path):
+    """In a process of its own, as at a terminal."""
+    options, _, done, *_ = trained
+    (tmp_path / "begin.toml").write_text(options.to_toml())
+    program = [sys.executable, "-c", INTERRUPTED, str(tmp_path)]
+    ended = subprocess.run(program, capture_output=True, text=True, check=False, timeout=300)
+    assert (ended.returncode, ended.stdout) == (0, "interrupted\n"), ended.stderr
     assert not (tmp_path / "run/report.json").exists()
     rows = []
     again = run(options, tmp_path / "run", progress=rows.append)
@@ -405,6 +425,35 @@ def test_nothing_is_written_for_data_that_cannot_be_used(deep, tmp_path, monkeyp
     with pytest.raises(DatasetError, match=r"pixels of 0\.06 and 0\.1 arcsec"):
         run(options, folder)
     assert not folder.exists()
+
+
+def test_learning_from_a_teacher_with_sources_added(deep, published, make_model, tmp_path):
+    make_dataset(
+        tmp_path / "alone.zarr",
+        DatasetOptions("stamps", "candels-deep", n=32, size=84, seed=6, alone=True, faintest=23.0),
+    )
+    data = (DataOptions(str(deep)), DataOptions(str(tmp_path / "alone.zarr"), added=1.0))
+    options = short(deep, epochs=2, data=data, teacher=TeacherOptions(str(published)), seed=1)
+    done = run(options, tmp_path / "run")
+    assert done.model.weights["head.bias"].shape == (4 * len(CLASS_NAMES),)
+    assert all(np.isfinite(row["val_loss"]) for row in done.history)
+    alone = run(dataclasses.replace(options, teacher=TeacherOptions()), tmp_path / "without")
+    # Two parts learn classes instead of one.
+    assert done.history[0]["loss"] > alone.history[0]["loss"] + 0.5
+    # Another teacher makes another training, and one that is not there none.
+    config = load_model(published).config
+    save_model(make_model(config, seed=1), published.with_name("other"), "")
+    made_from = json.loads((tmp_path / "run/made_from.json").read_text())
+    assert made_from["teacher"] == config.weights_sha256
+    other = dataclasses.replace(options, teacher=TeacherOptions(str(published.with_name("other"))))
+    with pytest.raises(OptionError, match="holds a training with another configuration"):
+        run(other, tmp_path / "run")
+    none = dataclasses.replace(options, teacher=TeacherOptions("nobody"))
+    with pytest.raises(ModelError, match="unknown model 'nobody'"):
+        run(none, tmp_path / "none")
+    with pytest.raises(DatasetError, match="only sources that are added have examples for"):
+        run(dataclasses.replace(options, seed=3), tmp_path / "none")
+    assert not (tmp_path / "none").exists()
 
 
 def test_two_datasets(deep, stamps, tmp_path):

@@ -163,6 +163,14 @@ def stamps(
         float,
         typer.Option(help="The source lies within so many pixels of the centre, in x and in y."),
     ] = 0.5,
+    alone: Annotated[
+        bool,
+        typer.Option(
+            "--alone",
+            help="No other sources, no noise but that of the sources' photons, no defects: to be"
+            " added to other images in a training.",
+        ),
+    ] = False,
     density: _Density = 150.0,
     defects: _Defects = True,
     truth_threshold: _Threshold = 1.0,
@@ -191,6 +199,7 @@ def stamps(
         faintest=faintest,
         balance=balance,
         shift=shift,
+        alone=alone,
         jobs=jobs,
     )
     _make(output, options, overwrite=overwrite, quiet=quiet)

@@ -18,23 +18,25 @@ TorchNetwork: TypeAlias = UNet | DenseNetwork
 _COUNTER = "num_batches_tracked"  # of batch normalisation; nothing depends on it
 
 
-def make_network(config: ModelConfig) -> TorchNetwork:
+def make_network(config: ModelConfig, outputs: int | None = None) -> TorchNetwork:
     """Make the network of a model, with random weights.
 
     Parameters
     ----------
     config : ModelConfig
         Bands, classes and network.
+    outputs : int, optional
+        Planes of the output; by default one for each class.
 
     Returns
     -------
     UNet or DenseNetwork
         On the CPU, in float32, in training mode.
     """
-    n_bands, n_classes = len(config.bands), len(config.classes)
+    n_bands, outputs = len(config.bands), outputs or len(config.classes)
     if isinstance(config.network, DenseConfig):
-        return DenseNetwork(config.network, n_bands, n_classes)
-    return UNet(config.network, n_bands, n_classes)
+        return DenseNetwork(config.network, n_bands, outputs)
+    return UNet(config.network, n_bands, outputs)
 
 
 def build_network(model: Model) -> TorchNetwork:

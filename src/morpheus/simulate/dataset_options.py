@@ -48,6 +48,10 @@ class DatasetOptions:
         sources by turns (class of most votes), instead of as many as there are in the sky.
     shift : float, optional
         Of stamps: the source lies within so many pixels of the centre, along x and along y.
+    alone : bool, optional
+        Of stamps: whether there is nothing but the sources at the centres: no others, no noise but
+        that of their photons, no defects. Such stamps can be added to other images; what
+        `density` and `defects` say does not matter then.
     jobs : int, optional
         Processes; they do not change the result.
     """
@@ -63,6 +67,7 @@ class DatasetOptions:
     faintest: float = 26.0
     balance: bool = False
     shift: float = 0.5
+    alone: bool = False
     jobs: int = 1
 
     def check(self) -> None:
@@ -75,6 +80,8 @@ class DatasetOptions:
         """
         if self.kind not in KINDS:
             raise OptionError(f"the kind is {self.kind!r}; it must be one of {', '.join(KINDS)}")
+        if self.alone and self.kind != "stamps":
+            raise OptionError("sources alone are stamps: pieces of sky hold what there is")
         low, high = _SIZES
         if not low <= self.size <= high:
             raise OptionError(f"the size is {self.size}; it must be {low} to {high} pixels")
@@ -124,7 +131,7 @@ class DatasetOptions:
             survey=self.survey,
             size=self.pieces * self.size,
             seed=seed,
-            density=self.density,
-            defects=self.defects,
+            density=0.0 if self.alone else self.density,
+            defects=self.defects and not self.alone,
             truth_threshold=self.truth_threshold,
         )

@@ -110,7 +110,7 @@ def make_group(options: DatasetOptions, number: int) -> Group:
             own = light.cut(stamp, int(piece))
             scene.add(source, own)
             light.add(source, own, first=True)
-    made = image_field(field, survey, scene)
+    made = image_field(field, survey, scene, sky=not options.alone)
 
     def cut(field: NDArray[Any]) -> NDArray[Any]:
         """Cut; the pieces come first, in their order."""

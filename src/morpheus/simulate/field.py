@@ -182,7 +182,9 @@ def draw_shifts(options: FieldOptions, survey: Survey) -> NDArray[np.float64]:
     return band_shifts(np.random.default_rng([options.seed, _SHIFTS]), survey)
 
 
-def image_field(options: FieldOptions, survey: Survey, scene: Scene) -> SceneImages:
+def image_field(
+    options: FieldOptions, survey: Survey, scene: Scene, *, sky: bool = True
+) -> SceneImages:
     """Image a field's light with its noise and its defects.
 
     Parameters
@@ -193,6 +195,8 @@ def image_field(options: FieldOptions, survey: Survey, scene: Scene) -> SceneIma
         Its survey.
     scene : Scene
         Its sources.
+    sky : bool, optional
+        Whether there is noise of the sky, beside that of the sources' photons.
 
     Returns
     -------
@@ -209,7 +213,7 @@ def image_field(options: FieldOptions, survey: Survey, scene: Scene) -> SceneIma
                 yield Defects.none(options.size)
 
     rngs = (np.random.default_rng([options.seed, _NOISE, n]) for n in range(len(survey.bands)))
-    return image_scene(survey, scene, defects(), rngs, options.truth_threshold)
+    return image_scene(survey, scene, defects(), rngs, options.truth_threshold, sky=sky)
 
 
 def _make_wcs(survey: Survey, size: int) -> WCS:

@@ -44,6 +44,8 @@ def image_scene(
     defects: Iterable[Defects],
     rngs: Iterable[np.random.Generator],
     truth_threshold: float,
+    *,
+    sky: bool = True,
 ) -> SceneImages:
     """Image a scene as a survey does.
 
@@ -59,6 +61,8 @@ def image_scene(
         Where the noise of every band is from.
     truth_threshold : float
         A pixel is a source's from this fraction of the noise of a blank pixel on.
+    sky : bool, optional
+        Whether there is noise of the sky and the detector, beside that of the sources' photons.
 
     Returns
     -------
@@ -70,7 +74,7 @@ def image_scene(
     limit = np.empty(noiseless.shape[1:])
     for number, (band, defect, rng) in enumerate(zip(survey.bands, defects, rngs, strict=True)):
         sigma, exposure = sky_sigma(survey, band), defect.exposure
-        noise[number] = _noise(rng, band, scene.light[number], defect, sigma)
+        noise[number] = _noise(rng, band, scene.light[number], defect, sigma if sky else 0.0)
         full = np.minimum(noiseless[number] + noise[number], np.float32(band.saturation))
         images[number] = np.where(exposure > 0, full, np.nan)
         weights[number] = exposure / (sigma * correlation_factor(band.correlation)) ** 2

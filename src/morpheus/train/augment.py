@@ -14,7 +14,8 @@ from morpheus.classes import BACKGROUND
 from morpheus.train.examples import Example
 from morpheus.train.options import AugmentOptions, ModelOptions
 
-__all__ = ["Prepared", "augment", "padded_side", "sky_noise_input", "window_input"]
+__all__ = ["Prepared", "augment", "padded_side", "sky_noise_input", "standardise"]
+__all__ += ["window_input"]
 
 _ENOUGH_SKY = 64  # pixels, to measure the sky in
 _SAMPLED = 72  # pixels along each axis are enough for that
@@ -42,6 +43,13 @@ class Prepared:
         Number of the source.
     weight : Tensor, shape (n, y, x)
         Of the class of a pixel.
+    asked : Tensor of bool, shape (n, y, x)
+        Whether a teacher is asked about the source of the pixel.
+    shown : Tensor, shape (n, band, y, x)
+        What a teacher sees: the model's bands and their alternatives, all of them, before some are
+        left out or masked; NaN where there is no data.
+    taught : Tensor, shape (n, 4, y, x) or None
+        What a teacher says of the classes of sources; all 0 where it does not count.
     """
 
     images: Tensor
@@ -51,6 +59,9 @@ class Prepared:
     classes: Tensor
     owner: Tensor
     weight: Tensor
+    asked: Tensor
+    shown: Tensor
+    taught: Tensor | None = None
 
     def to(self, device: torch.device) -> "Prepared":
         """Move to a device.
@@ -65,8 +76,11 @@ class Prepared:
         Prepared
             There.
         """
-        tensors = (getattr(self, f.name) for f in fields(self))
-        return Prepared(*(tensor.to(device, non_blocking=True) for tensor in tensors))
+        tensors = {f.name: getattr(self, f.name) for f in fields(self)}
+        there = {name: one for name, one in tensors.items() if one is not None}
+        return replace(
+            self, **{name: one.to(device, non_blocking=True) for name, one in there.items()}
+        )
 
     def cut(self, inside: slice) -> "Prepared":
         """Cut a square out.
@@ -81,8 +95,9 @@ class Prepared:
         Prepared
             Views; level and noise as before.
         """
-        planes = ("images", "valid", "classes", "owner", "weight")
-        return replace(self, **{name: getattr(self, name)[..., inside, inside] for name in planes})
+        planes = ("images", "valid", "classes", "owner", "weight", "asked", "shown", "taught")
+        there = {name: getattr(self, name) for name in planes if getattr(self, name) is not None}
+        return replace(self, **{name: one[..., inside, inside] for name, one in there.items()})
 
 
 def padded_side(crop: int, options: AugmentOptions) -> int:
@@ -151,15 +166,18 @@ def augment(
         below one standard deviation of it are background.
     """
     dice = _Dice(generator, batch.images.device)
-    images, valid, classes, owner, weight = _resample(batch, crop, options, dice)
-    images, valid, ranges = _choose_bands(images, valid, batch.noise, model, options, dice)
+    images, valid, classes, owner, weight, asked = _resample(batch, crop, options, dice)
     images = _blur(images, valid, options, dice)
     sky_pixels = (classes[:, BACKGROUND] > 0.5)[:, None] & valid  # noqa: PLR2004
     level, noise = _measure(images, sky_pixels, valid)
     light = images[:, 0] - level[:, 0, None, None]
-    images, raised = _raise_noise(images, noise, ranges, options, dice)
+    images, raised = _raise_noise(images, noise, batch.noise, options, dice)
     level, noise = _measure(images, sky_pixels, valid, otherwise=noise * raised)
     classes = _follow_noise(classes, light, noise[:, 0], raised[:, 0], valid[:, 0])
+    shown = torch.where(valid, images, torch.nan)
+    chosen = _choose_bands(valid, model, options, dice)
+    rows = torch.arange(len(chosen), device=chosen.device)[:, None]
+    images, valid, level, noise = (one[rows, chosen] for one in (images, valid, level, noise))
     n, n_bands = noise.shape
     images = images + _hot_pixels(images, noise, options, dice)
     level, noise = _as_measured(images, valid, level, noise, options, dice)
@@ -177,6 +195,8 @@ def augment(
         classes=classes * seen[:, None],
         owner=owner,
         weight=weight,
+        asked=asked,
+        shown=shown,
     )
 
 
@@ -210,9 +230,28 @@ def window_input(batch: Prepared) -> Tensor:
     Tensor, shape (n, band, y, x)
         Standardised windows.
     """
-    valid = batch.valid.all(1, keepdim=True).float().expand_as(batch.images)
+    return standardise(batch.images, batch.valid)
+
+
+def standardise(images: Tensor, there: Tensor | None = None) -> Tensor:
+    """Standardise windows jointly over their bands; see `morpheus.model.normalise`.
+
+    Parameters
+    ----------
+    images : Tensor, shape (n, band, y, x)
+        Windows.
+    there : Tensor of bool, shape (n, band, y, x), optional
+        Where there is data; only pixels that all bands have count. By default everywhere.
+
+    Returns
+    -------
+    Tensor, shape (n, band, y, x)
+        Standardised windows, 0 where there is no data.
+    """
+    there = torch.ones_like(images[:, :1], dtype=torch.bool) if there is None else there
+    valid = there.all(1, keepdim=True).float().expand_as(images)
     count = valid.sum((1, 2, 3), keepdim=True).clamp(min=1)
-    values = batch.images * valid
+    values = images * valid
     for _ in range(2):
         values = (values - values.sum((1, 2, 3), keepdim=True) / count) * valid
     std = (values.square().sum((1, 2, 3), keepdim=True) / count).sqrt()
@@ -221,7 +260,7 @@ def window_input(batch: Prepared) -> Tensor:
 
 def _resample(
     batch: Example, crop: int, options: AugmentOptions, dice: _Dice
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Cut, turn, mirror and scale; shift bands against the first."""
     n, n_bands, side, _ = batch.images.shape
     free = dice.happens(options.rotate, n)
@@ -250,10 +289,12 @@ def _resample(
     mode = "bilinear" if options.rotate > 0 or options.misalign > 0 else "nearest"
     values = _sample(torch.nan_to_num(data), by_band, mode).reshape(shape)
     share = _sample((~data.isnan()).float(), by_band, mode).reshape(shape)
-    planes = torch.cat([batch.classes, batch.weight[:, None], batch.owner[:, None].float()], 1)
+    others = torch.stack([batch.weight, batch.owner.float(), batch.asked.float()], 1)
+    planes = torch.cat([batch.classes, others], 1)
     planes = _sample(planes, grid, "nearest")
     valid = share > 0.999  # noqa: PLR2004 (no part of a pixel is without data)
-    return values, valid, planes[:, :-2], planes[:, -1].int(), planes[:, -2]
+    weight, owner, asked = planes[:, -3:].unbind(1)
+    return values, valid, planes[:, :-3], owner.int(), weight, asked > 0
 
 
 def _sample(planes: Tensor, grid: Tensor, mode: str) -> Tensor:
@@ -266,16 +307,11 @@ def _sample(planes: Tensor, grid: Tensor, mode: str) -> Tensor:
 
 
 def _choose_bands(
-    images: Tensor,
-    valid: Tensor,
-    ranges: Tensor,
-    model: ModelOptions,
-    options: AugmentOptions,
-    dice: _Dice,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Take the model's bands, or what stands in for them."""
-    n, n_model = len(images), len(model.bands)
-    chosen = torch.arange(n_model, device=images.device).repeat(n, 1)
+    valid: Tensor, model: ModelOptions, options: AugmentOptions, dice: _Dice
+) -> Tensor:
+    """Give the planes of the model's bands, or of what stands in for them."""
+    n, n_model = len(valid), len(model.bands)
+    chosen = torch.arange(n_model, device=valid.device).repeat(n, 1)
     following = n_model
     for place, band in enumerate(model.bands):
         others = len(model.alternatives.get(band, ()))
@@ -287,8 +323,7 @@ def _choose_bands(
             swap = there.any(1) & (dice.happens(options.swap_band, n) | absent)
             chosen[:, place] = torch.where(swap, which, chosen[:, place])
         following += others
-    rows = torch.arange(n, device=images.device)[:, None]
-    return images[rows, chosen], valid[rows, chosen], ranges[rows, chosen]
+    return chosen
 
 
 def _blur(images: Tensor, valid: Tensor, options: AugmentOptions, dice: _Dice) -> Tensor:

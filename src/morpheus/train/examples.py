@@ -16,6 +16,7 @@ from torch.utils.data import Dataset as TorchDataset
 from morpheus.classes import CLASS_NAMES
 from morpheus.dataset import Dataset, split_examples
 from morpheus.errors import DatasetError
+from morpheus.train.compose import Piece, add_source
 from morpheus.train.options import DataOptions, TrainOptions
 from morpheus.train.processes import is_first
 
@@ -42,6 +43,9 @@ class Unpacked:
         Shares of the classes; all 0 where nothing is known.
     owner : ndarray of int32, shape (n, y, x)
         Number of the source in the example; 0 is sky.
+    magnitudes : ndarray of float32, shape (n, sources) or None
+        Of the sources of an example by their numbers, in the model's first band; NaN where there
+        is no such source. None if the dataset has no magnitudes.
     training, validation : ndarray of int
         Examples of each part.
     """
@@ -52,6 +56,7 @@ class Unpacked:
     images: NDArray[np.float32]
     classes: NDArray[np.float16]
     owner: NDArray[np.int32]
+    magnitudes: NDArray[np.float32] | None
     training: NDArray[np.int64]
     validation: NDArray[np.int64]
 
@@ -70,6 +75,8 @@ class Example:
         Number of the source.
     weight : Tensor of float32, shape (..., y, x)
         Of the class of a pixel.
+    asked : Tensor of bool, shape (..., y, x)
+        Whether a teacher is asked about the source of the pixel.
     noise : Tensor of float32, shape (..., band, 2)
         By how many times the noise may be raised: from, to.
     """
@@ -78,6 +85,7 @@ class Example:
     classes: Tensor
     owner: Tensor
     weight: Tensor
+    asked: Tensor
     noise: Tensor
 
     @classmethod
@@ -94,7 +102,7 @@ class Example:
         Example
             With a first axis more.
         """
-        names = "images", "classes", "owner", "weight", "noise"
+        names = "images", "classes", "owner", "weight", "asked", "noise"
         return cls(*(torch.stack([getattr(one, name) for one in examples]) for name in names))
 
 
@@ -190,6 +198,14 @@ def _split(
     for start, end in zip(ends - [len(one) for one in areas], ends, strict=True):
         sides = (side[(side >= start) & (side < end)] - start for side in (training, validation))
         parts.append((next(sides), next(sides)))
+    bases = [
+        part for part, one in zip(parts, options.data, strict=True) if one.share and not one.added
+    ]
+    if not all(any(len(part[side]) for part in bases) for side in (0, 1)):
+        raise DatasetError(
+            "only sources that are added have examples for training, or for validation: choose"
+            " another seed, another share for validation, or more examples"
+        )
     return parts
 
 
@@ -236,7 +252,19 @@ def _unpack(
         _write(store, wanted, temporary)
         temporary.rename(place)
     images, classes, owner = (np.load(place / f"{name}.npy", mmap_mode="r") for name in _ARRAYS)
-    return Unpacked(one, store.card, tuple(wanted), images, classes, owner, *split)
+    magnitudes = _magnitudes(store, wanted[0])
+    return Unpacked(one, store.card, tuple(wanted), images, classes, owner, magnitudes, *split)
+
+
+def _magnitudes(store: Dataset, band: str) -> NDArray[np.float32] | None:
+    """Arrange the sources' magnitudes by example and number."""
+    table, name = store.sources, f"mag_{band.lower()}"
+    if name not in table.colnames or not len(table):
+        return None
+    numbers = np.asarray(table["id"])
+    arranged = np.full((len(store), int(numbers.max()) + 1), np.nan, np.float32)
+    arranged[np.asarray(table["example"]), numbers] = np.asarray(table[name])
+    return arranged
 
 
 def _write(store: Dataset, wanted: list[str], place: Path) -> None:
@@ -294,9 +322,12 @@ class Draws(TorchDataset[Example]):
     ) -> None:
         self.data, self.options, self.start, self.n = data, options, start, n
         self.side, self.validation = side, validation
-        parts = [one.validation if validation else one.training for one in data]
+        self.parts = [one.validation if validation else one.training for one in data]
         shares = np.array(
-            [one.options.share * bool(len(p)) for one, p in zip(data, parts, strict=True)]
+            [
+                one.options.share * bool(len(part) and not one.options.added)
+                for one, part in zip(data, self.parts, strict=True)
+            ]
         )
         self.shares = shares / shares.sum()
 
@@ -305,39 +336,69 @@ class Draws(TorchDataset[Example]):
 
     def __getitem__(self, index: int) -> Example:
         rng = np.random.default_rng([self.options.seed, int(self.validation), self.start + index])
-        one = self.data[int(rng.choice(len(self.data), p=self.shares))]
-        number = int(rng.choice(one.validation if self.validation else one.training))
+        chosen = int(rng.choice(len(self.data), p=self.shares))
+        one, number = self.data[chosen], int(rng.choice(self.parts[chosen]))
         size = one.owner.shape[1]
         y, x = (self._corner(rng, size) for _ in range(2))
         rows, columns = (slice(max(0, c), min(size, c + self.side)) for c in (y, x))
-        owner = np.asarray(one.owner[number, rows, columns])
+        found = self._read(one, number, rows, columns)
         top, left = max(0, -y), max(0, -x)
-        place = (slice(top, top + owner.shape[0]), slice(left, left + owner.shape[1]))
-        images, classes, owners, weight = self._empty(len(one.bands))
-        images[:, *place] = one.images[number, :, rows, columns]
-        classes[:, *place] = one.classes[number, :, rows, columns]
-        owners[place] = owner
-        areas = np.bincount(one.owner[number].ravel())
-        weight[place] = np.maximum(areas, 1)[owner] ** -self.options.loss.size_power
+        place = (slice(top, top + found.owner.shape[0]), slice(left, left + found.owner.shape[1]))
+        piece = self._empty(len(one.bands))
+        piece.images[:, *place] = found.images
+        piece.classes[:, *place] = found.classes
+        piece.owner[place] = found.owner
+        piece.weight[place], piece.asked[place] = found.weight, found.asked
+        self._add(piece, rng, int(one.owner[number].max(initial=0)))
         noise = np.array([one.options.noise.get(band, (1.0, 1.0)) for band in one.bands])
         return Example(
-            torch.from_numpy(images),
-            torch.from_numpy(classes),
-            torch.from_numpy(owners),
-            torch.from_numpy(weight),
+            torch.from_numpy(piece.images),
+            torch.from_numpy(piece.classes),
+            torch.from_numpy(piece.owner),
+            torch.from_numpy(piece.weight),
+            torch.from_numpy(piece.asked),
             torch.from_numpy(noise.astype(np.float32)),
         )
 
-    def _empty(
-        self, n_bands: int
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int32], NDArray[np.float32]]:
+    def _read(self, one: Unpacked, number: int, rows: slice, columns: slice) -> Piece:
+        """Read a part of an example."""
+        owner = np.asarray(one.owner[number, rows, columns])
+        areas = np.bincount(one.owner[number].ravel())
+        weight = np.maximum(areas, 1)[owner] ** -self.options.loss.size_power
+        asked = owner > 0
+        if one.magnitudes is not None:
+            asked &= (one.magnitudes[number] <= self.options.teacher.faintest)[owner]
+        return Piece(
+            np.asarray(one.images[number, :, rows, columns]),
+            one.classes[number, :, rows, columns].astype(np.float32),
+            owner,
+            weight.astype(np.float32),
+            asked,
+        )
+
+    def _add(self, piece: Piece, rng: np.random.Generator, taken: int) -> None:
+        """Add sources that are alone, anywhere in what the crop is made from."""
+        every = slice(None)
+        for one, part in zip(self.data, self.parts, strict=True):
+            # With a handful of examples kept for validation, there may be none of these.
+            n = int(rng.poisson(one.options.added)) if len(part) else 0
+            for number in rng.choice(part, n) if n else ():
+                source = self._read(one, int(number), every, every)
+                turned = source.turned(int(rng.integers(4)), mirrored=bool(rng.integers(2)))
+                half = turned.owner.shape[0] // 2
+                y, x = rng.integers(0, self.side, 2) - half
+                taken += 1
+                add_source(piece, turned, int(y), int(x), taken)
+
+    def _empty(self, n_bands: int) -> Piece:
         """Make an example without data."""
         shape = (self.side, self.side)
-        return (
+        return Piece(
             np.full((n_bands, *shape), np.nan, np.float32),
             np.zeros((len(CLASS_NAMES), *shape), np.float32),
             np.zeros(shape, np.int32),
             np.zeros(shape, np.float32),
+            np.zeros(shape, np.bool_),
         )
 
     def _corner(self, rng: np.random.Generator, size: int) -> int:

@@ -22,7 +22,6 @@ from torch.utils.data import DataLoader
 
 from morpheus.errors import DatasetError, OptionError, ProductError
 from morpheus.model import Model, ModelConfig, find_model, load_model
-from morpheus.model.torch_network import TorchNetwork, build_network, model_of
 from morpheus.mosaic.products import write_json
 from morpheus.mosaic.units import parse_unit
 from morpheus.provenance import now, software
@@ -36,6 +35,7 @@ from morpheus.train.module import Training
 from morpheus.train.options import TrainOptions
 from morpheus.train.pictures import Pictures
 from morpheus.train.processes import is_first
+from morpheus.train.teacher import Teacher
 
 __all__ = ["Devices", "Trained", "train"]
 
@@ -129,7 +129,7 @@ def train(
     OptionError
         If another training was begun in the folder, or the devices are not there.
     ModelError
-        If the model to start from is not there or damaged.
+        If the model to start from, or to learn from, is not there or damaged.
     ProductError
         If a file cannot be written.
     """
@@ -141,9 +141,11 @@ def train(
     # All that can be wrong with what was asked for is found out before anything is written.
     cards = [store.card for store in open_datasets(options)]
     config = _config(options, cards, start)
+    teacher = Teacher(options, cards) if options.teacher.model else None
     made_from = {
         "data": [card["checksum"] for card in cards],
         "start": "" if start is None else start.config.weights_sha256,
+        "teacher": "" if teacher is None else teacher.model.config.weights_sha256,
     }
     history = History(folder / HISTORY_FILE, progress, step)
     try:
@@ -153,13 +155,13 @@ def train(
             if is_first():
                 _begin(options, made_from, folder)
             data = unpack(options, folder / _UNPACKED)
-            module = Training(options, config)
-            _initialise(module, options, start)
+            module = Training(options, config, teacher)
+            module.initialise(start)
             _fit(trainer, module, options, data, devices, folder)
             if not trainer.is_global_zero:
                 raise SystemExit(0)
             best = _best(module, history.rows, folder)
-            model, temperatures = calibrated(model_of(best, config), options, data)
+            model, temperatures = calibrated(best, options, data)
         report = _report(options, data, history, temperatures) | {"started": started}
         write_json(folder / REPORT_FILE, report, overwrite=True)
         shutil.rmtree(folder / _UNPACKED)
@@ -232,16 +234,6 @@ def _unit(written: str) -> str:
     """Give a unit as astropy writes it; without one, images are just numbers."""
     unit = parse_unit(written)
     return "" if unit is None else str(unit.to_string())
-
-
-def _initialise(module: Training, options: TrainOptions, start: Model | None) -> None:
-    if start is not None:
-        module.network.load_state_dict(build_network(start).state_dict())
-        return
-    torch.manual_seed(options.seed)
-    for layer in module.network.modules():
-        if isinstance(layer, torch.nn.Conv2d | torch.nn.BatchNorm2d):
-            layer.reset_parameters()
 
 
 class _Patience(EarlyStopping):
@@ -353,8 +345,8 @@ def _fit(
         raise KeyboardInterrupt from error
 
 
-def _best(module: Training, rows: Sequence[Row], folder: Path) -> TorchNetwork:
-    """Take the weights of the best epoch."""
+def _best(module: Training, rows: Sequence[Row], folder: Path) -> Model:
+    """Make a model of the weights of the best epoch."""
     file = folder / _CHECKPOINTS / f"{_BEST}.ckpt"
     if not any(math.isfinite(row["val_loss"]) for row in rows):
         raise DatasetError(
@@ -363,7 +355,7 @@ def _best(module: Training, rows: Sequence[Row], folder: Path) -> TorchNetwork:
         )
     state = torch.load(file, weights_only=True, map_location="cpu")["state_dict"]
     module.load_state_dict(state)
-    return module.network.cpu().eval()
+    return module.cpu().model()
 
 
 def _report(

@@ -6,7 +6,7 @@ from torch import Tensor
 from morpheus.classes import BACKGROUND
 from morpheus.train.options import LossOptions
 
-__all__ = ["LOSSES", "factorised", "published"]
+__all__ = ["LOSSES", "factorised", "of_classes", "of_sources", "published"]
 
 
 def factorised(logits: Tensor, target: Tensor, weight: Tensor, options: LossOptions) -> Tensor:
@@ -37,14 +37,47 @@ def factorised(logits: Tensor, target: Tensor, weight: Tensor, options: LossOpti
     Tensor
         A number.
     """
+    classes = of_classes(logits[:, :BACKGROUND], target[:, :BACKGROUND], weight)
+    return options.detection * of_sources(logits, target) + classes
+
+
+def of_sources(logits: Tensor, target: Tensor) -> Tensor:
+    """Compute the mean cross-entropy of source and background: the first part of `factorised`.
+
+    Parameters
+    ----------
+    logits, target : Tensor, shape (n, 5, y, x)
+        Network's output, and shares of the classes; all 0 where nothing is known.
+
+    Returns
+    -------
+    Tensor
+        A number.
+    """
     log_p = torch.log_softmax(logits.float(), 1)
     log_source = torch.logsumexp(log_p[:, :BACKGROUND], 1)
     share = target[:, :BACKGROUND].sum(1)
     known = (target.sum(1) > 0).float().sum().clamp(min=1)
-    detection = -(target[:, BACKGROUND] * log_p[:, BACKGROUND] + share * log_source).sum() / known
-    conditional = log_p[:, :BACKGROUND] - log_source[:, None]
-    classes = -(weight * (target[:, :BACKGROUND] * conditional).sum(1)).sum()
-    return options.detection * detection + classes / (weight * share).sum().clamp(min=1e-6)
+    return -(target[:, BACKGROUND] * log_p[:, BACKGROUND] + share * log_source).sum() / known
+
+
+def of_classes(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """Compute the mean cross-entropy of the classes of sources: the second part of `factorised`.
+
+    Parameters
+    ----------
+    logits, target : Tensor, shape (n, 4, y, x)
+        Network's output, and shares of the classes; all 0 where nothing is known.
+    weight : Tensor, shape (n, y, x)
+        Of a pixel.
+
+    Returns
+    -------
+    Tensor
+        A number.
+    """
+    entropy = -(target * torch.log_softmax(logits.float(), 1)).sum(1)
+    return (weight * entropy).sum() / (weight * target.sum(1)).sum().clamp(min=1e-6)
 
 
 def published(logits: Tensor, target: Tensor, weight: Tensor, options: LossOptions) -> Tensor:

@@ -1,5 +1,6 @@
 """One step of training and of validation."""
 
+import dataclasses
 import math
 from typing import Any
 
@@ -7,14 +8,21 @@ import lightning
 import torch
 from torch import Tensor
 
+from morpheus.classes import BACKGROUND, CLASS_NAMES
+from morpheus.model import Model
 from morpheus.model.config import DenseConfig, ModelConfig
-from morpheus.model.torch_network import make_network
+from morpheus.model.torch_network import build_network, make_network, model_of
 from morpheus.train.augment import Prepared, sky_noise_input, window_input
-from morpheus.train.losses import LOSSES
+from morpheus.train.losses import LOSSES, of_classes, of_sources
 from morpheus.train.metrics import Scores
 from morpheus.train.options import TrainOptions
+from morpheus.train.teacher import HEADS, Teacher, merged
 
 __all__ = ["Training", "counted", "network_input"]
+
+# Of the last layer. The filters of a class lie together: of a dense network there are four, for the
+# pixels that one of half the resolution stands for.
+_HEAD = "head.weight", "head.bias"
 
 
 def network_input(batch: Prepared, options: TrainOptions) -> Tensor:
@@ -71,18 +79,67 @@ class Training(lightning.LightningModule):
         What is trained, and how.
     config : ModelConfig
         Of the model that is made.
+    teacher : Teacher, optional
+        A model to learn from beside the labels.
     """
 
-    def __init__(self, options: TrainOptions, config: ModelConfig) -> None:
+    def __init__(
+        self, options: TrainOptions, config: ModelConfig, teacher: Teacher | None = None
+    ) -> None:
         super().__init__()
         self.options = options
-        self.network = make_network(config)
+        self.config = config
+        self.teacher = teacher
+        self.network = make_network(config, HEADS if teacher else None)
         # Convolutions on processors are faster so.
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.scores = Scores()
 
     def forward(self, x: Tensor) -> Tensor:
-        """Compute logits; see the network."""
+        """Compute the logits of the classes; see the network."""
+        logits = self._outputs(x)
+        return merged(logits, self.options.teacher.share) if self.teacher else logits
+
+    def initialise(self, start: Model | None) -> None:
+        """Give the network its first weights.
+
+        Parameters
+        ----------
+        start : Model or None
+            Whose weights it gets; random ones, which the seed decides, if there is none. What is
+            learnt from a teacher begins with what the model says.
+        """
+        if start is None:
+            torch.manual_seed(self.options.seed)
+            for layer in self.network.modules():
+                if isinstance(layer, torch.nn.Conv2d | torch.nn.BatchNorm2d):
+                    layer.reset_parameters()
+            return
+        state = build_network(start).state_dict()
+        if self.teacher:
+            for name in _HEAD:
+                by_class = state[name].unflatten(0, (len(CLASS_NAMES), -1))
+                state[name] = torch.cat([by_class, by_class[:BACKGROUND]]).flatten(0, 1)
+        self.network.load_state_dict(state)
+
+    def model(self) -> Model:
+        """Make a model of what was learnt.
+
+        Returns
+        -------
+        Model
+            What was learnt from the labels and from the teacher is merged in its last layer.
+        """
+        network = make_network(self.config)
+        state = self.network.state_dict()
+        if self.teacher:
+            for name in _HEAD:
+                by_class = state[name].unflatten(0, (HEADS, -1))
+                state[name] = merged(by_class, self.options.teacher.share, 0).flatten(0, 1)
+        network.load_state_dict(state)
+        return model_of(network, self.config)
+
+    def _outputs(self, x: Tensor) -> Tensor:
         logits: Tensor = self.network(x.contiguous(memory_format=torch.channels_last))
         return logits
 
@@ -96,18 +153,19 @@ class Training(lightning.LightningModule):
     def training_step(self, batch: Prepared, batch_idx: int) -> Tensor:
         """Compute the loss of a step."""
         del batch_idx
-        logits = self(network_input(batch, self.options))
-        loss = self._loss(*counted(logits, batch, self.options))
+        logits = self._outputs(network_input(batch, self.options))
+        loss = self._loss(*counted(logits, self._taught(batch), self.options))
         self.log("loss", loss, on_step=False, on_epoch=True, batch_size=len(batch.owner))
         return loss
 
     def validation_step(self, batch: Prepared, batch_idx: int) -> None:
         """Compare with the truth."""
         del batch_idx
-        logits = self(network_input(batch, self.options))
-        logits, batch = counted(logits, batch, self.options)
+        logits = self._outputs(network_input(batch, self.options))
+        logits, batch = counted(logits, self._taught(batch), self.options)
         loss = self._loss(logits, batch)
         self.log("val_loss", loss, batch_size=len(batch.owner), sync_dist=True)
+        logits = merged(logits, self.options.teacher.share) if self.teacher else logits
         self.scores.add(torch.softmax(logits.float(), 1), batch)
 
     def on_validation_epoch_end(self) -> None:
@@ -141,6 +199,22 @@ class Training(lightning.LightningModule):
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},
         }
 
+    def _taught(self, batch: Prepared) -> Prepared:
+        """Ask the teacher, if there is one."""
+        if self.teacher is None:
+            return batch
+        return dataclasses.replace(batch, taught=self.teacher.taught(batch))
+
     def _loss(self, logits: Tensor, batch: Prepared) -> Tensor:
-        loss = LOSSES[self.options.loss.kind]
-        return loss(logits, batch.classes, batch.weight, self.options.loss)
+        chosen = self.options.loss
+        if batch.taught is None:
+            return LOSSES[chosen.kind](logits, batch.classes, batch.weight, chosen)
+        # Both parts learn their classes; source and background are learnt by their mean, which is
+        # what the model says in the end.
+        mean = merged(logits, self.options.teacher.share)
+        own, teacher = logits[:, :BACKGROUND], logits[:, len(CLASS_NAMES) :]
+        return (
+            chosen.detection * of_sources(mean, batch.classes)
+            + of_classes(own, batch.classes[:, :BACKGROUND], batch.weight)
+            + of_classes(teacher, batch.taught, batch.weight)
+        )

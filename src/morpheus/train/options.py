@@ -20,6 +20,7 @@ __all__ = [
     "LossOptions",
     "ModelOptions",
     "OptimiserOptions",
+    "TeacherOptions",
     "TrainOptions",
     "ValidationOptions",
     "read_options",
@@ -41,14 +42,20 @@ class DataOptions:
     noise : dict of str to (float, float), optional
         By band, how many times the noise of the images may be raised: from, to. All bands of an
         example are raised together, each in its range. Bands that are not named are left alone.
+    added : float, optional
+        If above 0, the dataset holds sources that are alone (`morpheus simulate stamps --alone`).
+        They are no examples themselves: so many of them, on average, are added to each example of
+        the other datasets, and `share` does not count.
     """
 
     path: str
     share: float = 1.0
     noise: dict[str, tuple[float, float]] = field(default_factory=dict)
+    added: float = 0.0
 
     def __post_init__(self) -> None:
         _check_range("share", self.share, 0, 1e6)
+        _check_range("added", self.added, 0, 100)
         for band, (low, high) in self.noise.items():
             if not 1 <= low <= high < math.inf:
                 raise OptionError(
@@ -236,6 +243,36 @@ class LossOptions:
 
 
 @dataclass(frozen=True)
+class TeacherOptions:
+    """Another model, whose answers are learnt beside the labels (Hinton et al. 2015).
+
+    The network learns to give both: what the labels say of the classes of sources, and what the
+    teacher says of the same pixels, in as many more outputs. The model that is made has the
+    weighted mean of the two, in logits, as its only answer. What is source and what is background
+    is learnt from the labels.
+
+    Parameters
+    ----------
+    model : str, optional
+        Name of an installed model with the published architecture, or its folder; none if empty.
+    share : float, optional
+        Weight of the teacher's part in the mean.
+    faintest : float, optional
+        AB magnitude in the first band of the faintest sources that the teacher is asked about, in
+        datasets that have magnitudes: of those that are fainter than what it was trained on, it
+        knows less than the labels do. Its part learns the labels there.
+    """
+
+    model: str = ""
+    share: float = 0.5
+    faintest: float = 24.5
+
+    def __post_init__(self) -> None:
+        _check_range("share", self.share, 0, 1)
+        _check_range("faintest", self.faintest, -100, 100)
+
+
+@dataclass(frozen=True)
 class OptimiserOptions:
     """How it is minimised: AdamW, a rise and a cosine fall of the learning rate.
 
@@ -329,6 +366,8 @@ class TrainOptions:
         What is done to the examples.
     loss : LossOptions, optional
         What is minimised.
+    teacher : TeacherOptions, optional
+        A model to learn from beside the labels.
     optimiser : OptimiserOptions, optional
         How.
     validation : ValidationOptions, optional
@@ -342,14 +381,19 @@ class TrainOptions:
     model: ModelOptions = field(default_factory=ModelOptions)
     augment: AugmentOptions = field(default_factory=AugmentOptions)
     loss: LossOptions = field(default_factory=LossOptions)
+    teacher: TeacherOptions = field(default_factory=TeacherOptions)
     optimiser: OptimiserOptions = field(default_factory=OptimiserOptions)
     validation: ValidationOptions = field(default_factory=ValidationOptions)
 
     def __post_init__(self) -> None:
         if not self.data:
             raise OptionError("there is nothing to train on: give a dataset")
-        if not any(one.share > 0 for one in self.data):
-            raise OptionError("every dataset has the share 0")
+        if not any(one.share > 0 for one in self.data if not one.added):
+            raise OptionError(
+                "every dataset has the share 0, or is added to others: there is nothing to train on"
+            )
+        if self.teacher.model and self.loss.kind != "factorised":
+            raise OptionError("with a teacher, the loss must be 'factorised'")
         _check_whole("seed", self.seed, 0, 2**31 - 1)
         side = 2**self.model.network.depth
         if self.optimiser.crop % side:
@@ -418,7 +462,11 @@ def read_options(path: Path) -> TrainOptions:
     )
     folder = here / Path(options.start).expanduser()
     start = str(folder) if options.start and folder.is_dir() else options.start
-    return dataclasses.replace(options, data=data, start=start)
+    folder = here / Path(options.teacher.model).expanduser()
+    teacher = options.teacher
+    if teacher.model and folder.is_dir():
+        teacher = dataclasses.replace(teacher, model=str(folder))
+    return dataclasses.replace(options, data=data, start=start, teacher=teacher)
 
 
 def _built(kind: Any, record: Any, place: str) -> Any:
