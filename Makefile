@@ -19,8 +19,7 @@ help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.installed  ## classify a small simulated field, find its sources, show what was found
-	$(BIN)/morpheus models fetch hausen2020
-	$(BIN)/morpheus run -m hausen2020 \
+	$(BIN)/morpheus run \
 		$(FIELD)/f160w_sci.fits.fz $(FIELD)/f125w_sci.fits.fz \
 		$(FIELD)/f606w_sci.fits.fz $(FIELD)/f850lp_sci.fits.fz \
 		--weight F160W=$(FIELD)/f160w_wht.fits.fz \

@@ -2,5 +2,5 @@
 
 __all__ = ["DEFAULT_MODEL"]
 
-DEFAULT_MODEL = "hausen2020"
+DEFAULT_MODEL = "hst4"
 """The model that is used if none is named."""

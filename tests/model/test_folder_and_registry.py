@@ -379,5 +379,5 @@ def test_what_the_program_ships_can_be_loaded():
 
 def test_there_is_no_model_where_none_is_shipped(models):
     assert shipped_models() == {}
-    with pytest.raises(ModelError, match=f"morpheus models fetch {registry.DEFAULT_MODEL}"):
+    with pytest.raises(ModelError, match=f"unknown model '{registry.DEFAULT_MODEL}'"):
         find_model(registry.DEFAULT_MODEL)
