@@ -16,6 +16,7 @@ import numpy as np
 
 import morpheus
 from bench_classify import matrix_rate, processor_name
+from morpheus.errors import OptionError
 from morpheus.inference import InferenceOptions, make_engine
 from morpheus.inference.engine import available_threads
 from morpheus.model import DenseConfig, Model, ModelConfig, find_model, load_model
@@ -82,6 +83,7 @@ def main() -> None:
     print(f"{processor_name()}, {available_threads()} cores; float32 matrices {rate:.0f} GFLOP/s\n")
     print("| network | values | kFLOP/pixel | float32, Mpixel/s | bfloat16, Mpixel/s |")
     print("|---|---|---|---|---|")
+    precisions = available_precisions(model)
     models = {arguments.model: model}
     for text in arguments.networks:
         widths, down = (tuple(map(int, part.split(","))) for part in text.split(":"))
@@ -91,14 +93,25 @@ def main() -> None:
         window = one.config.window
         kilo = operations(one.config) * (window.size / window.inner) ** 2 / 1e3
         rates = [
-            network_rate(one, precision, arguments.seconds) / MEGA
+            f"{network_rate(one, precision, arguments.seconds) / MEGA:.1f}"
+            if precision in precisions
+            else "none here"
             for precision in ("float32", "bfloat16")
         ]
-        print(f"| {name} | {one.n_parameters:,} | {kilo:.1f} | {rates[0]:.1f} | {rates[1]:.1f} |")
-    compare(arguments.model, arguments.size)
+        print(f"| {name} | {one.n_parameters:,} | {kilo:.1f} | {rates[0]} | {rates[1]} |")
+    compare(arguments.model, arguments.size, precisions)
 
 
-def compare(name: str | Path, size: int) -> None:
+def available_precisions(model: Model) -> list[str]:
+    """Give the arithmetics that this processor has."""
+    try:
+        make_engine(model, InferenceOptions(precision="bfloat16"))
+    except OptionError:
+        return ["float32"]
+    return ["float32", "bfloat16"]
+
+
+def compare(name: str | Path, size: int, precisions: list[str]) -> None:
     """Classify a simulated field in both arithmetics, and compare."""
     field = simulate_field(FieldOptions(size=size, seed=5, defects=False, jobs=available_threads()))
     images = {
@@ -106,12 +119,14 @@ def compare(name: str | Path, size: int) -> None:
     }
     maps = {}
     print(f"\nA field of {size} x {size} pixels, from arrays to maps:\n")
-    for precision in ("float32", "bfloat16"):
+    for precision in precisions:
         start = time.perf_counter()
         found = morpheus.classify(images, model=name, options=InferenceOptions(precision=precision))
         seconds = time.perf_counter() - start
         maps[precision] = found.mean.array
         print(f"- {precision}: {seconds:.1f} s, {size**2 / seconds / MEGA:.2f} Mpixel/s")
+    if len(maps) == 1:
+        return
     exact, short = maps["float32"], maps["bfloat16"]
     source = exact[-1] < 0.5
     classes = [one[:-1].argmax(0)[source] for one in (exact, short)]

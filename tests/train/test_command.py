@@ -106,9 +106,14 @@ def test_ctrl_c(command, config, tmp_path):
     """In a process of its own, as at a terminal."""
     output = tmp_path / "run"
     arguments = [str(one) for one in ("train", config, "-o", output, *CPU)]
-    program = [sys.executable, "-m", "morpheus", *arguments]
+    # Where the tests run in the background, SIGINT is ignored, which children inherit.
+    heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    program = f"{heard}; from morpheus.cli import main; main()"
     with subprocess.Popen(
-        program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", program, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as process:
         for line in process.stdout:
             if line.startswith("epoch 1"):
