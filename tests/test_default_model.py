@@ -14,6 +14,8 @@ from morpheus.model import DEFAULT_MODEL, load_model, shipped_models
 FIELD = Path(__file__).parents[1] / "demo/field"
 BANDS = "F160W", "F125W", "F606W", "F850LP"
 BRIGHT = 24.5
+VOTES = [f"votes_{name}" for name in CLASS_NAMES[:BACKGROUND]]
+DISK, POINT_SOURCE = CLASS_NAMES.index("disk"), CLASS_NAMES.index("point_source")
 
 
 @pytest.fixture(scope="module")
@@ -64,11 +66,12 @@ def test_it_finds_the_bright_sources_with_any_bands(images, truth):
         classes, background = probabilities(maps, truth, flux)
         found = background < 0.5
         assert found.mean() >= (0.9 if "F160W" in bands else 0.8), bands
-        votes = np.array(
-            [list(row[[f"votes_{c}" for c in CLASS_NAMES[:BACKGROUND]]]) for row in truth]
-        )
-        right = votes[np.arange(len(votes)), classes.argmax(1)] == votes.max(1)
-        assert right.mean() > 0.45, bands  # a third of them are by chance
+        # Clear cases: a star, and disks that hardly anyone called otherwise.
+        sure = np.array([max(row[name] for name in VOTES) > 0.9 for row in truth])
+        true = np.array([np.argmax([row[name] for name in VOTES]) for row in truth])
+        assert {DISK, POINT_SOURCE} <= set(true[sure])
+        assert (classes.argmax(1) == true)[sure & found].mean() > 0.8, bands
+        assert (classes.argmax(1) == true)[sure & (true == POINT_SOURCE)].all(), bands
         source = np.asarray(maps["background"]) < 0.5
         both = source & (np.asarray(every["background"]) < 0.5)
         assert both.sum() > 0.5 * source.sum(), bands
@@ -83,8 +86,7 @@ def test_the_unit_does_not_matter(images):
 
 def test_it_finds_nothing_in_noise():
     """Less than one source per square arcminute, of noise correlated as a survey's: here none."""
-    galsim = pytest.importorskip("galsim")
-    assert galsim
+    pytest.importorskip("galsim")
     from morpheus.simulate.noise import correlated_noise
 
     rng = np.random.default_rng(8)

@@ -10,9 +10,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 from morpheus.classes import BACKGROUND
 from morpheus.model.normalise import SkyNormaliser, standardise_jointly
 from morpheus.mosaic.sky import SkyLevel
-from morpheus.train.augment import Prepared, augment, padded_side, sky_noise_input, window_input
+from morpheus.train.augment import augment, padded_side
 from morpheus.train.examples import Example
 from morpheus.train.options import AugmentOptions, ModelOptions
+from morpheus.train.prepared import Prepared, sky_noise_input, window_input
 
 NONE = AugmentOptions.none()
 DISK = 1

@@ -104,7 +104,7 @@ def test_the_mapped_head_maps_the_logits(monkeypatch, make_model, logits, config
 
 
 def test_afterwards_the_mean_probability_is_the_truth_s(deep, tmp_path, make_model):
-    from morpheus.train.examples import unpack
+    from morpheus.train.data import unpack
 
     options = small(deep)
     data = unpack(options, tmp_path)

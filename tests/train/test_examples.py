@@ -14,7 +14,8 @@ from morpheus.dataset import Dataset
 from morpheus.errors import DatasetError
 from morpheus.model.config import DenseConfig, UNetConfig, WindowRecipe
 from morpheus.train.batches import Batches
-from morpheus.train.examples import Draws, Example, Unpacked, needed_bands, open_datasets, unpack
+from morpheus.train.data import Unpacked, needed_bands, open_datasets, unpack
+from morpheus.train.examples import Draws, Example
 from morpheus.train.options import (
     AugmentOptions,
     DataOptions,

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from morpheus.classes import BACKGROUND
-from morpheus.train.augment import Prepared
 from morpheus.train.metrics import Scores
+from morpheus.train.prepared import Prepared
 
 
 def batch_of(classes, owner):

@@ -235,6 +235,7 @@ def test_nothing_is_changed_by_no_augmentation():
         (AugmentOptions, {"misalign": -0.1}),
         (DataOptions, {"path": "a", "share": -1.0}),
         (DataOptions, {"path": "a", "added": -0.1}),
+        (DataOptions, {"path": "a", "added": 1.0, "noise": {"H": (1.0, 2.0)}}),
         (TeacherOptions, {"share": 1.5}),
         (TeacherOptions, {"faintest": float("nan")}),
         (DataOptions, {"path": "a", "noise": {"H": (3.0, 2.0)}}),

@@ -14,10 +14,10 @@ from morpheus.model import Model, ModelConfig, save_model
 from morpheus.model.config import DenseConfig, WindowRecipe
 from morpheus.model.normalise import prepare_normaliser
 from morpheus.model.torch_network import build_network
-from morpheus.train.augment import Prepared, sky_noise_input
 from morpheus.train.fit import _config
 from morpheus.train.module import Training
 from morpheus.train.options import ModelOptions, TeacherOptions
+from morpheus.train.prepared import Prepared, sky_noise_input
 from morpheus.train.teacher import HEADS, Teacher, merged
 
 from .conftest import small

@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -13,6 +14,7 @@ import tomllib
 import numpy as np
 import pytest
 import torch
+import zarr
 from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
 
@@ -39,7 +41,7 @@ from morpheus.train import (
 )
 from morpheus.train import fit as fit_module
 from morpheus.train.card import write_card
-from morpheus.train.examples import unpack
+from morpheus.train.data import unpack
 from morpheus.train.module import Training
 
 from .conftest import small
@@ -454,6 +456,27 @@ def test_learning_from_a_teacher_with_sources_added(deep, published, make_model,
     with pytest.raises(DatasetError, match="only sources that are added have examples for"):
         run(dataclasses.replace(options, seed=3), tmp_path / "none")
     assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        ({"options": {"alone": False}}, "it holds more than sources alone; make some by"),
+        ({"unit": "nJy"}, "it is in nJy, not ELECTRONS/S"),
+        ({"zero_points": [27.0, 26.2303, 26.4935, 24.8429]}, "the zero point of F160W is 27, not"),
+        ({"zero_points": [None] * 4}, "is None, not"),
+        ({"bands": ["F160W", "F125W", "F606W", "F814W"]}, "it has no F850LP"),
+    ],
+)
+def test_what_would_make_no_sky_is_not_added(deep, tmp_path, spoil, message):
+    path = tmp_path / "alone.zarr"
+    chosen = {"n": 4, "size": 64, "seed": 6, "faintest": 22.0}
+    make_dataset(path, DatasetOptions("stamps", "candels-deep", alone=True, **chosen))
+    zarr.open_group(path, mode="r+").attrs.update(spoil)
+    options = short(deep, data=(DataOptions(str(deep)), DataOptions(str(path), added=1.0)))
+    with pytest.raises(DatasetError, match=re.escape(message)):
+        run(options, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_two_datasets(deep, stamps, tmp_path):

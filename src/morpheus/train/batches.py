@@ -7,9 +7,11 @@ import torch
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
-from morpheus.train.augment import Prepared, augment, padded_side
-from morpheus.train.examples import Draws, Example, Unpacked
+from morpheus.train.augment import augment, padded_side
+from morpheus.train.data import Unpacked
+from morpheus.train.examples import Draws, Example
 from morpheus.train.options import TrainOptions
+from morpheus.train.prepared import Prepared
 
 __all__ = ["Batches"]
 

@@ -9,7 +9,7 @@ from morpheus.classes import BACKGROUND
 from morpheus.model import Model
 from morpheus.model.torch_network import build_network
 from morpheus.train.batches import Batches
-from morpheus.train.examples import Unpacked
+from morpheus.train.data import Unpacked
 from morpheus.train.losses import factorised
 from morpheus.train.module import counted, network_input
 from morpheus.train.options import LossOptions, TrainOptions

@@ -25,15 +25,15 @@ from morpheus.model import Model, ModelConfig, find_model, load_model
 from morpheus.mosaic.products import write_json
 from morpheus.mosaic.units import parse_unit
 from morpheus.provenance import now, software
-from morpheus.train.augment import Prepared
 from morpheus.train.batches import Batches
 from morpheus.train.calibrate import calibrated
-from morpheus.train.examples import Unpacked, open_datasets, unpack
+from morpheus.train.data import Unpacked, open_datasets, unpack
 from morpheus.train.fine_tuning import started_from
 from morpheus.train.history import History
 from morpheus.train.module import Training
 from morpheus.train.options import TrainOptions
 from morpheus.train.pictures import Pictures
+from morpheus.train.prepared import Prepared
 from morpheus.train.processes import is_first
 from morpheus.train.teacher import Teacher
 

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from morpheus.classes import BACKGROUND
-from morpheus.train.augment import Prepared
+from morpheus.train.prepared import Prepared
 
 __all__ = ["Scores"]
 

@@ -12,10 +12,10 @@ from morpheus.classes import BACKGROUND, CLASS_NAMES
 from morpheus.model import Model
 from morpheus.model.config import DenseConfig, ModelConfig
 from morpheus.model.torch_network import build_network, make_network, model_of
-from morpheus.train.augment import Prepared, sky_noise_input, window_input
 from morpheus.train.losses import LOSSES, of_classes, of_sources
 from morpheus.train.metrics import Scores
 from morpheus.train.options import TrainOptions
+from morpheus.train.prepared import Prepared, sky_noise_input, window_input
 from morpheus.train.teacher import HEADS, Teacher, merged
 
 __all__ = ["Training", "counted", "network_input"]

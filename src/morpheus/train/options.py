@@ -56,6 +56,10 @@ class DataOptions:
     def __post_init__(self) -> None:
         _check_range("share", self.share, 0, 1e6)
         _check_range("added", self.added, 0, 100)
+        if self.added and self.noise:
+            raise OptionError(
+                "the noise of added sources is not raised: it is that of what they are added to"
+            )
         for band, (low, high) in self.noise.items():
             if not 1 <= low <= high < math.inf:
                 raise OptionError(

@@ -20,9 +20,9 @@ from morpheus.inference import InferenceOptions, make_engine
 from morpheus.model import find_model, load_model
 from morpheus.model.config import UNetConfig
 from morpheus.mosaic.units import same_unit
-from morpheus.train.augment import Prepared, standardise
-from morpheus.train.examples import needed_bands
+from morpheus.train.data import needed_bands
 from morpheus.train.options import TrainOptions
+from morpheus.train.prepared import Prepared, standardise
 
 __all__ = ["HEADS", "N_TAUGHT", "Teacher", "merged"]
 
