@@ -158,6 +158,19 @@ def test_noise_is_raised_as_asked(correlation):
         assert_allclose(neighbours, 0, atol=0.08)
 
 
+def test_some_noise_is_smooth():
+    options = only(smooth=0.5, smooth_sigma=1.5)
+    got = [made(example(sky(), ranges=(20.0, 20.0)), options, seed=seed) for seed in range(20)]
+    added = torch.cat([one.images for one in got])
+    assert_allclose(added.std((2, 3)).mean(), 20, rtol=0.05)
+    power = added.square().mean((2, 3))
+    next_but_two = (added[..., 3:] * added[..., :-3]).mean((2, 3)) / power
+    # Gaussians of s pixels leave exp(-9 / 4 s^2) of it there: 0.37 at most, and of half nothing.
+    assert 0.25 < float(next_but_two.max()) < 0.55
+    by_example = next_but_two.reshape(20, -1).amax(1)
+    assert 3 < int((by_example > 0.2).sum()) < 17
+
+
 def test_all_bands_are_raised_together_each_in_its_range():
     batch = example(sky(3))
     batch.noise[:, 0] = torch.tensor([1.0, 9.0])

@@ -90,6 +90,28 @@ def test_draws_add_as_many_as_asked_for():
     assert torch.equal(draws[7].images, draws[7].images)
 
 
+def test_some_are_put_near_the_one_before():
+    """Single pixels of light: how far apart they are says how they were put."""
+    base = arrays(size=320)
+    base = dataclasses.replace(base, images=np.zeros_like(base.images))
+    light = np.zeros((8, 1, 3, 3), np.float32)
+    light[..., 1, 1] = 1
+
+    def distances(near):
+        alone = arrays(size=3, first=0, added=2.0, near=near)
+        alone = dataclasses.replace(alone, images=light)
+        draws = Draws([base, alone], options_of(crop=256), 0, 300, 300)
+        places = [np.argwhere(draws[i].images[0].numpy() > 0) for i in range(300)]
+        return np.array([np.hypot(*(two[0] - two[1])) for two in places if len(two) == 2])
+
+    far, near, half = distances(0.0), distances(1.0), distances(0.5)
+    assert np.mean(far < 32) < 0.1
+    assert np.mean(near < 32) > 0.98
+    assert 0.3 < np.mean(half < 32) < 0.7
+    # Gaussian along both axes: a Rayleigh distribution.
+    assert_allclose(np.median(near), 8 * np.sqrt(np.log(4)), rtol=0.15)
+
+
 def test_the_teacher_is_asked_about_bright_sources_only():
     magnitudes = np.full((8, 3), np.nan, np.float32)
     magnitudes[:, 1], magnitudes[:, 2] = 24.0, 25.0

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from morpheus.errors import ModelError, OptionError
 from morpheus.inference.options import InferenceOptions
+from morpheus.inference.signal_stack import signal_stack_kept
 from morpheus.model import Model
 from morpheus.model.config import DenseConfig
 
@@ -110,8 +111,9 @@ class OpenVINOEngine:
     def __init__(self, model: Model, options: InferenceOptions) -> None:
         import openvino as ov  # noqa: PLC0415 (0.4 s, not needed for --help)
 
-        core = ov.Core()
-        bfloat16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        with signal_stack_kept():
+            core = ov.Core()
+            bfloat16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         if options.precision == "bfloat16" and not bfloat16:
             raise OptionError(
                 "this processor has no bfloat16 instructions; choose float32, or auto"

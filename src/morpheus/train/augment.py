@@ -202,12 +202,17 @@ def _blur(images: Tensor, valid: Tensor, options: AugmentOptions, dice: _Dice) -
         return images
     level, _ = _middle(images, valid)
     level = torch.nan_to_num(level)[..., None, None]
-    offset = torch.arange(-_KERNEL, _KERNEL + 1, device=images.device)
-    kernel = torch.exp(-(offset**2) / (2 * sigma[..., None].clamp(min=0.05) ** 2))
+    kernel = _gaussian(sigma)
     # What has no data is filled with sky, so that no edge is smeared into what has.
     filled = torch.where(valid, images - level, 0.0)
     blurred = _convolved(filled, kernel / kernel.sum(-1, keepdim=True)) + level
     return torch.where(sigma[..., None, None] > 0, blurred, images)
+
+
+def _gaussian(sigma: Tensor) -> Tensor:
+    """Give the values of Gaussians along a new axis."""
+    offset = torch.arange(-_KERNEL, _KERNEL + 1, device=sigma.device)
+    return torch.exp(-(offset**2) / (2 * sigma[..., None].clamp(min=0.05) ** 2))
 
 
 def _convolved(images: Tensor, kernel: Tensor) -> Tensor:
@@ -284,6 +289,10 @@ def _raise_noise(
         return images, factor
     w = options.correlation * dice.uniform(n, n_bands, 1)
     kernel = torch.cat([w, torch.ones_like(w), w], -1)
+    if options.smooth > 0:
+        smooth = dice.happens(options.smooth, n, 1, 1)
+        wide = _gaussian(options.smooth_sigma * dice.uniform(n, n_bands))
+        kernel = torch.where(smooth, wide, nn.functional.pad(kernel, (_KERNEL - 1, _KERNEL - 1)))
     kernel = kernel / kernel.square().sum(-1, keepdim=True).sqrt()
     unit = _convolved(dice.normal(*images.shape), kernel)
     added = noise * (factor.square() - 1).clamp(min=0).sqrt()

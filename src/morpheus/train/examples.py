@@ -16,6 +16,9 @@ from morpheus.train.options import TrainOptions
 
 __all__ = ["Draws", "Example"]
 
+# Standard deviation, along an axis, of the pixels between sources that are put near each other.
+_NEAR = 8.0
+
 
 @dataclass(frozen=True)
 class Example:
@@ -150,6 +153,7 @@ class Draws(TorchDataset[Example]):
     def _add(self, piece: Piece, rng: np.random.Generator, taken: int) -> None:
         """Add sources that are alone, anywhere in what the crop is made from."""
         every = slice(None)
+        center: tuple[int, int] | None = None
         for one, part in zip(self.data, self.parts, strict=True):
             # With a handful of examples kept for validation, there may be none of these.
             n = int(rng.poisson(one.options.added)) if len(part) else 0
@@ -157,9 +161,13 @@ class Draws(TorchDataset[Example]):
                 source = self._read(one, int(number), every, every)
                 turned = source.turned(int(rng.integers(4)), mirrored=bool(rng.integers(2)))
                 half = turned.owner.shape[0] // 2
-                y, x = rng.integers(0, self.side, 2) - half
+                if center is not None and one.options.near and rng.uniform() < one.options.near:
+                    y, x = center + np.rint(rng.normal(0, _NEAR, 2)).astype(int)
+                else:
+                    y, x = rng.integers(0, self.side, 2)
+                center = int(y), int(x)
                 taken += 1
-                add_source(piece, turned, int(y), int(x), taken)
+                add_source(piece, turned, center[0] - half, center[1] - half, taken)
 
     def _empty(self, n_bands: int) -> Piece:
         """Make an example without data."""

@@ -46,16 +46,21 @@ class DataOptions:
         If above 0, the dataset holds sources that are alone (`morpheus simulate stamps --alone`).
         They are no examples themselves: so many of them, on average, are added to each example of
         the other datasets, and `share` does not count.
+    near : float, optional
+        Share of the added sources that are put near one that was added before, where there is one:
+        as blends and mergers are.
     """
 
     path: str
     share: float = 1.0
     noise: dict[str, tuple[float, float]] = field(default_factory=dict)
     added: float = 0.0
+    near: float = 0.0
 
     def __post_init__(self) -> None:
         _check_range("share", self.share, 0, 1e6)
         _check_range("added", self.added, 0, 100)
+        _check_range("near", self.near, 0, 1)
         if self.added and self.noise:
             raise OptionError(
                 "the noise of added sources is not raised: it is that of what they are added to"
@@ -129,6 +134,11 @@ class AugmentOptions:
         Scatter between bands of how much the noise is raised, in dex.
     correlation : float, optional
         Largest weight of the neighbours of a pixel in the kernel that correlates added noise.
+    smooth : float, optional
+        Share of examples whose added noise is convolved with Gaussians, as that of images is that
+        were matched to the PSF of another band.
+    smooth_sigma : float, optional
+        Largest standard deviation of these Gaussians, in pixels.
     measured : bool, optional
         Whether the sky's level and noise are off as they are where they are measured with the
         sources in the image.
@@ -158,6 +168,8 @@ class AugmentOptions:
     blur_first: float = 0.4
     noise_scatter: float = 0.25
     correlation: float = 0.45
+    smooth: float = 0.0
+    smooth_sigma: float = 1.5
     measured: bool = True
     sky_offset: float = 0.1
     noise_error: float = 0.1
@@ -172,6 +184,7 @@ class AugmentOptions:
             "rotate",
             "misaligned",
             "blur",
+            "smooth",
             "drop_band",
             "only_first",
             "swap_band",
@@ -189,6 +202,7 @@ class AugmentOptions:
             "blur_sigma",
             "blur_first",
             "noise_scatter",
+            "smooth_sigma",
             "sky_offset",
             "noise_error",
         ):
