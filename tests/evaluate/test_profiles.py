@@ -89,14 +89,15 @@ class Thresholder(Detector):
 
 
 class Halves(Detector):
-    """Knows the truth, and cuts each source into a left and a right half."""
+    """Knows the truth, and cuts each source into a left and a right half, with a speck beside."""
 
     def detect(self, image: KnownImage, progress=None):
         labels = np.zeros(image.reference.shape, int)
         rows, columns = np.indices(labels.shape)
         for number, one in enumerate(image.truth.sources):
             near = np.hypot(columns - one["x"], rows - one["y"]) < 12
-            labels[near] = 2 * number + 1 + (columns > one["x"])[near]
+            labels[near] = 3 * number + 1 + (columns > one["x"])[near]
+            labels[int(one["y"]) + 15, int(one["x"])] = 3 * number + 3
         return measure_detections(labels, np.ones_like(image.reference))
 
 

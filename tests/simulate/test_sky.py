@@ -12,7 +12,7 @@ from photutils.aperture import CircularAperture
 from morpheus.simulate import SURVEYS
 from morpheus.simulate.colors import color, quasar_color, star_color
 from morpheus.simulate.galaxies import draw_galaxy
-from morpheus.simulate.population import counts, draw_population, panel_votes
+from morpheus.simulate.population import counts, draw_population, panel_votes, votes_of
 from morpheus.simulate.psf import point_source_depth, psf_fwhm, psf_image, transfer
 from morpheus.simulate.render import render_source
 from morpheus.simulate.sources import Sersic, Source
@@ -125,6 +125,19 @@ def test_experts_disagree_about_faint_sources():
         np.mean([max(panel_votes(rng, tendency, m)[0]) for _ in range(300)]) for m in (22, 27)
     ]
     assert agreed[0] > agreed[1] + 0.1
+
+
+def test_votes_are_as_probable_as_the_tendencies_say():
+    rng = np.random.default_rng(0)
+    sources = [s for s in draw_population(DEEP, 1500, seed=3, density=150) if s.mag < 25]
+    expected = [votes_of(rng, np.array(s.tendency), s.mag, 2000) for s in sources]
+    votes = np.array([s.votes for s in sources])
+    assert len(sources) > 150
+    assert_allclose(votes.mean(axis=0), np.mean(expected, axis=0), atol=0.02)
+    # So many votes of a panel, each a draw: the mean square distance is that of a multinomial.
+    n = np.array([s.n_experts for s in sources])[:, None]
+    variance = np.mean(np.array(expected) * (1 - np.array(expected)) / n, axis=0)
+    assert_allclose(((votes - expected) ** 2).mean(axis=0), variance, rtol=0.3, atol=0.002)
 
 
 def test_bright_galaxies_are_larger_and_nearer():

@@ -34,6 +34,7 @@ _RADII = (3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0)
 _PROFILE_SIGNAL, _PROFILE_CELL, _PROFILE_REPEATS = 100.0, 96, 5
 _LARGE_RADII, _LARGE_SIGNAL, _LARGE_CELL, _LARGE_REPEATS = (20.0, 40.0), 100.0, 384, 2
 _LARGE_REACH = 2.0  # half-light radii in which detections are pieces of a galaxy
+_LARGE_PIECE = 0.01  # of their pixels; what is smaller is a speck beside it, such as of noise
 _NOISE_SIZE = 700
 _RADIUS = 5.0  # pixels, of a match
 _NOISE_NAMES: dict[NoiseKind, str] = {
@@ -154,8 +155,11 @@ def _run_large(
     rows = profile_scores(sample, field.sources, ("r_e", "signal_to_noise"))
     for row in rows:
         alike = field.sources[field.sources["r_e"] == row["r_e"]]
-        away = [np.hypot(found.x - one["x"], found.y - one["y"]) for one in alike]
-        pieces = [int(np.count_nonzero(d < _LARGE_REACH * row["r_e"])) for d in away]
+        pieces = []
+        for one in alike:
+            away = np.hypot(found.x - one["x"], found.y - one["y"])
+            area = found.area[away < _LARGE_REACH * row["r_e"]]
+            pieces.append(int(np.count_nonzero(area >= _LARGE_PIECE * area.sum())))
         row["pieces"] = float(np.mean(pieces))
     return rows
 

@@ -10,7 +10,15 @@ from morpheus.simulate.galaxies import Galaxy, draw_galaxy
 from morpheus.simulate.psf import psf_fwhm
 from morpheus.simulate.sources import Source
 
-__all__ = ["DENSITY", "MARGIN", "counts", "draw_population", "draw_source", "panel_votes"]
+__all__ = [
+    "DENSITY",
+    "MARGIN",
+    "counts",
+    "draw_population",
+    "draw_source",
+    "panel_votes",
+    "votes_of",
+]
 
 Array = NDArray[np.float64]
 
@@ -134,10 +142,20 @@ def draw_source(
         # Cool dwarfs are the most common stars of a deep field.
         temperature = float(np.clip(2900 + rng.exponential(1200), 2900, 8000))
         return Source(
-            index, x, y, mag, nature, votes, experts, redshift=redshift, temperature=temperature
+            index,
+            x,
+            y,
+            mag,
+            nature,
+            votes,
+            experts,
+            redshift=redshift,
+            temperature=temperature,
+            tendency=tuple(_STAR.tolist()),
         )
     galaxy = draw_galaxy(rng, mag)
-    votes, experts = panel_votes(rng, _tendency(galaxy, beam), mag)
+    tendency = _tendency(galaxy, beam)
+    votes, experts = panel_votes(rng, tendency, mag)
     return Source(
         index,
         x,
@@ -154,6 +172,7 @@ def draw_source(
         axis_ratio=galaxy.axis_ratio,
         angle=galaxy.angle,
         irregularity=galaxy.irregularity,
+        tendency=tuple(tendency.tolist()),
     )
 
 
@@ -197,7 +216,30 @@ def panel_votes(
         From 4 to 10.
     """
     n_experts = int(rng.integers(*_EXPERTS, endpoint=True))
+    shares = votes_of(rng, tendency, mag, n_experts)
+    return tuple(float(share) for share in shares), n_experts
+
+
+def votes_of(rng: np.random.Generator, tendency: Array, mag: float, n_experts: int) -> Array:
+    """Let a number of experts vote; of many, these are the probabilities of a vote.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Where the numbers are from.
+    tendency : ndarray, shape (4,)
+        How much the source looks like a spheroid, disk, irregular and point source.
+    mag : float
+        F160W AB magnitude.
+    n_experts : int
+        How many vote.
+
+    Returns
+    -------
+    ndarray, shape (4,)
+        Share of the votes of each class.
+    """
     spread = _SPREAD + _FAINT_SPREAD * max(0.0, mag - _FAINT)
     seen = tendency + rng.normal(0, spread, (n_experts, _N_CLASSES))
-    shares = np.bincount(seen.argmax(axis=1), minlength=_N_CLASSES) / n_experts
-    return tuple(float(share) for share in shares), n_experts
+    shares: Array = np.bincount(seen.argmax(axis=1), minlength=_N_CLASSES) / n_experts
+    return shares

@@ -144,6 +144,8 @@ class Source:
         Of a galaxy: B/T, index of the bulge (B/T of a half or more) or of the disk, half-light
         semi-major axis of the same in arcsec, its axis ratio, its angle in radians, and the
         place between a regular galaxy (0) and a wreck (1).
+    tendency : tuple of float, optional
+        How much it looks like each class: what the votes were drawn with.
     """
 
     id: int
@@ -162,6 +164,7 @@ class Source:
     axis_ratio: float = 1.0
     angle: float = 0.0
     irregularity: float = 0.0
+    tendency: tuple[float, ...] = ()
 
 
 def recentered(parts: tuple[Sersic | Knots, ...]) -> tuple[Sersic | Knots, ...]:

@@ -100,8 +100,9 @@ def _large(document: Document, subjects: list[Subject]) -> None:
         rows.append([Cell(f"r_e = {radius:g} pixels"), *(_pieces(row) for row in found)])
     document.table(
         "Exponential disks much larger than most galaxies: the sources that each is found as"
-        " (within two half-light radii, in the mean), and the most probable class of the one at"
-        " its centre. One disk should be one source, and a disk.",
+        " (within two half-light radii, with a hundredth of the pixels there or more; in the mean),"
+        " and the most probable class of the one at its centre. One disk should be one source, and"
+        " a disk.",
         ["", *(one.name for one in tested)],
         rows,
     )
