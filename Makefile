@@ -67,6 +67,7 @@ hst4: $(VENV)/.installed-dev  ## simulate the default model's data and train it 
 		--faintest 24.5 -n 3600 --size 128 --shift 12 --seed 50004 -o $(DATA)/natural.zarr
 	test -d $(DATA)/big.zarr || $(BIN)/morpheus $(ALONE) \
 		--faintest 20.5 -n 200 --size 256 --shift 20 --seed 50003 -o $(DATA)/big.zarr
+	$(BIN)/morpheus train training/first.toml -o training/first --workers 1
 	$(BIN)/morpheus train training/hst4.toml -o training/hst4 --workers 1
 
 docs-cli: $(VENV)/.installed-dev  ## write docs/cli.md from the commands' own help

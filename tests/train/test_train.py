@@ -42,6 +42,7 @@ from morpheus.train import (
 from morpheus.train import fit as fit_module
 from morpheus.train.card import write_card
 from morpheus.train.data import unpack
+from morpheus.train.fine_tuning import started_from
 from morpheus.train.module import Training
 
 from .conftest import small
@@ -366,6 +367,8 @@ def test_fine_tuning(deep, stamps, tmp_path):
     name = "down.0.0.conv.weight"
     assert_allclose(before.model.weights[name], again.weights[name], atol=1e-6)
     assert np.any(tuned.model.weights[name] != again.weights[name])
+    others = DetectionThresholds(seed=0.3, grow=0.3, min_area=6)
+    assert started_from(again, dataclasses.replace(options, detection=others)).detection == others
     # What was written is a training that can be gone on with, from any folder.
     assert read_options(tmp_path / "tuned/config.toml").start == str(tmp_path / "start")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from morpheus.errors import OptionError
 from morpheus.model import Model, find_model, installed_models, load_model
-from morpheus.model.config import DenseConfig
+from morpheus.model.config import DenseConfig, DetectionThresholds
 from morpheus.train.options import (
     AugmentOptions,
     DataOptions,
@@ -64,7 +64,7 @@ def fine_tuning(start: str, data: Sequence[Path], name: str | None = None) -> Tr
 
 
 def started_from(start: Model, options: TrainOptions) -> TrainOptions:
-    """Give a training the bands, network and window of the model that it starts from.
+    """Give a training the bands, network, window and thresholds of the model that it starts from.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def started_from(start: Model, options: TrainOptions) -> TrainOptions:
     Returns
     -------
     TrainOptions
-        With the model's.
+        With the model's; its thresholds only if none but the default ones are given.
 
     Raises
     ------
@@ -89,7 +89,9 @@ def started_from(start: Model, options: TrainOptions) -> TrainOptions:
             f"a training that starts from {start.config.name} makes a model with its bands, network"
             " and windows: leave out [model]"
         )
-    return dataclasses.replace(options, model=wanted)
+    given = options.detection
+    detection = given if given != DetectionThresholds() else start.config.detection
+    return dataclasses.replace(options, model=wanted, detection=detection)
 
 
 def _model_options(model: Model) -> ModelOptions:

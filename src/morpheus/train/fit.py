@@ -217,7 +217,7 @@ def _config(
             f"the units are {' and '.join(sorted(unit or 'none' for unit in units))}; the published"
             " architecture is for images of one unit"
         )
-    made = ModelConfig(
+    return ModelConfig(
         name=options.name,
         bands=options.model.bands,
         pixel_scale=float(cards[0]["pixel_scale"]),
@@ -226,8 +226,8 @@ def _config(
         normaliser=options.model.normaliser,
         network=options.model.network,
         alternatives=options.model.alternatives,
+        detection=options.detection,
     )
-    return made if start is None else dataclasses.replace(made, detection=start.config.detection)
 
 
 def _unit(written: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import tomli_w
 
 from morpheus.errors import MorpheusError, OptionError
-from morpheus.model.config import DenseConfig, UNetConfig, WindowRecipe
+from morpheus.model.config import DenseConfig, DetectionThresholds, UNetConfig, WindowRecipe
 
 __all__ = [
     "AugmentOptions",
@@ -380,6 +380,9 @@ class TrainOptions:
         file; by default, random weights.
     model : ModelOptions, optional
         What is made. With `start`, it must be the model's.
+    detection : DetectionThresholds, optional
+        From which probability on pixels are sources, unless `morpheus segment` is told otherwise.
+        With `start`, those of the model if they are the default ones.
     augment : AugmentOptions, optional
         What is done to the examples.
     loss : LossOptions, optional
@@ -397,6 +400,7 @@ class TrainOptions:
     seed: int = 0
     start: str = ""
     model: ModelOptions = field(default_factory=ModelOptions)
+    detection: DetectionThresholds = field(default_factory=DetectionThresholds)
     augment: AugmentOptions = field(default_factory=AugmentOptions)
     loss: LossOptions = field(default_factory=LossOptions)
     teacher: TeacherOptions = field(default_factory=TeacherOptions)
