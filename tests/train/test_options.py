@@ -130,6 +130,7 @@ MISTAKES = {
     "range": ("", "[augment]\nrotate = 1.5\n", r"config\.toml: augment: rotate is 1\.5; .* 0 to 1"),
     "not a number": ("", "[loss]\ndetection = nan\n", r"config\.toml: loss: detection is nan"),
     "sum": ("", "[augment]\ndrop_band = 0.9\nonly_first = 0.2\n", r"augment: drop_band and only"),
+    "thresholds": ("", "[detection]\ngrow = 0.7\n", r"config\.toml: detection: .*, 0\.6, is below"),
     "kind": ("", '[loss]\nkind = "dice"\n', r"config\.toml: loss: kind is 'dice'; expected"),
     "noise": ("", "[data.noise]\nF160W = [0.5, 2]\n", r"data: noise of F160W is raised 0\.5 to 2"),
     "noise band": ("", "[data.noise]\nF160W = 2\n", r"data: noise: F160W is 2; expected a list"),
