@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from morpheus.errors import OptionError
-from morpheus.model.config import DenseConfig, UNetConfig, WindowRecipe
+from morpheus.model.config import DenseConfig, DetectionThresholds, UNetConfig, WindowRecipe
 from morpheus.train.options import (
     AugmentOptions,
     DataOptions,
@@ -36,7 +36,7 @@ def write(tmp_path):
 
 
 shares = st.floats(0, 0.5)
-numbers = st.floats(0, 10, allow_subnormal=False)
+sigmas = st.floats(0, 2, allow_subnormal=False)
 
 
 @given(
@@ -46,7 +46,7 @@ numbers = st.floats(0, 10, allow_subnormal=False)
     factor=st.floats(1, 10),
     drop=shares,
     first=shares,
-    sigma=numbers,
+    sigma=sigmas,
     scale=st.tuples(st.floats(0.1, 1), st.floats(1, 10)),
     flip=st.booleans(),
     kind=st.sampled_from(["factorised", "published"]),
@@ -59,8 +59,9 @@ def test_round_trip(tmp_path_factory, **drawn):
         name="n",
         data=(
             DataOptions("/a.zarr", drawn["share"], {"F160W": (low, low * drawn["factor"])}),
-            DataOptions("/b.zarr"),
+            DataOptions("/b.zarr", added=1.0, near=drawn["drop"]),
         ),
+        detection=DetectionThresholds(seed=0.7, grow=drawn["first"], min_area=5),
         seed=drawn["seed"],
         model=ModelOptions(
             alternatives={"F125W": ("F110W", "F105W")}, network=DenseConfig(drawn["widths"])
@@ -70,6 +71,7 @@ def test_round_trip(tmp_path_factory, **drawn):
             drop_band=drawn["drop"],
             only_first=drawn["first"],
             blur_sigma=drawn["sigma"],
+            smooth=drawn["first"],
             scale=drawn["scale"],
         ),
         loss=LossOptions(kind=drawn["kind"]),
@@ -130,6 +132,8 @@ MISTAKES = {
     "range": ("", "[augment]\nrotate = 1.5\n", r"config\.toml: augment: rotate is 1\.5; .* 0 to 1"),
     "not a number": ("", "[loss]\ndetection = nan\n", r"config\.toml: loss: detection is nan"),
     "sum": ("", "[augment]\ndrop_band = 0.9\nonly_first = 0.2\n", r"augment: drop_band and only"),
+    "near": ("", "[[data]]\npath = 'b'\nnear = 2\n", r"data: near is 2\.0; .* 0 to 1"),
+    "cut off": ("", "[augment]\nsmooth_sigma = 3\n", r"augment: smooth_sigma is 3\.0; .* 0 to 2"),
     "thresholds": ("", "[detection]\ngrow = 0.7\n", r"config\.toml: detection: .*, 0\.6, is below"),
     "kind": ("", '[loss]\nkind = "dice"\n', r"config\.toml: loss: kind is 'dice'; expected"),
     "noise": ("", "[data.noise]\nF160W = [0.5, 2]\n", r"data: noise of F160W is raised 0\.5 to 2"),

@@ -126,8 +126,8 @@ class AugmentOptions:
     blur : float, optional
         Share of bands that are convolved with a Gaussian.
     blur_sigma : float, optional
-        Largest standard deviation of the Gaussian, in pixels: bands are often matched to the PSF
-        of the widest.
+        Largest standard deviation of the Gaussian, in pixels, at most 2: bands are often matched to
+        the PSF of the widest.
     blur_first : float, optional
         The same of the first band, whose PSF tells point sources from the smallest galaxies.
     noise_scatter : float, optional
@@ -138,7 +138,7 @@ class AugmentOptions:
         Share of examples whose added noise is convolved with Gaussians, as that of images is that
         were matched to the PSF of another band.
     smooth_sigma : float, optional
-        Largest standard deviation of these Gaussians, in pixels.
+        Largest standard deviation of these Gaussians, in pixels, at most 2.
     measured : bool, optional
         Whether the sky's level and noise are off as they are where they are measured with the
         sources in the image.
@@ -199,14 +199,14 @@ class AugmentOptions:
             )
         for name in (
             "misalign",
-            "blur_sigma",
-            "blur_first",
             "noise_scatter",
-            "smooth_sigma",
             "sky_offset",
             "noise_error",
         ):
             _check_range(name, getattr(self, name), 0, 10)
+        # The kernels reach 4 pixels to each side: a wider Gaussian would be cut off.
+        for name in ("blur_sigma", "blur_first", "smooth_sigma"):
+            _check_range(name, getattr(self, name), 0, 2)
         _check_range("correlation", self.correlation, 0, 1)
         low, high = self.scale
         if not 0.1 <= low <= high <= 10:  # noqa: PLR2004
