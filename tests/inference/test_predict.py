@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from morpheus.errors import ModelError, OptionError
-from morpheus.inference import InferenceOptions, make_engine, predict
+from morpheus.inference import InferenceOptions, Place, make_engine, predict
 from morpheus.model import ModelConfig, UNetConfig, WindowRecipe
 from morpheus.model.normalise import standardise_jointly
 
@@ -128,6 +128,31 @@ def test_tiles_give_the_same_bits(monkeypatch, stride):
         monkeypatch.setattr("morpheus.inference.windows._TILE_ROWS", rows)
         monkeypatch.setattr("morpheus.inference.windows._TILE_COLUMNS", columns)
         assert equal(whole, predict(data, mask, CONFIG, AnalyticEngine(), options))
+
+
+@settings(deadline=None, max_examples=80)
+@given(images(), st.integers(1, 4), st.booleans(), st.sampled_from(["skip", "pad"]), st.data())
+def test_a_part_with_its_context_is_the_whole(image, stride, lattice, edges, draw):
+    data, mask = image
+    options = InferenceOptions(stride=stride, lattice=lattice and stride == 2, edges=edges)
+    whole = predict(data, mask, CONFIG, AnalyticEngine(), options)
+    wanted = []
+    for n in mask.shape:
+        start = draw.draw(st.integers(0, n - 1))
+        wanted.append(slice(start, draw.draw(st.integers(start + 1, n))))
+    context = CONFIG.window.size - CONFIG.window.margin - 1
+    read = tuple(
+        slice(max(0, one.start - context), min(n, one.stop + context))
+        for one, n in zip(wanted, mask.shape, strict=True)
+    )
+    core = tuple(
+        slice(one.start - around.start, one.stop - around.start)
+        for one, around in zip(wanted, read, strict=True)
+    )
+    place = Place((read[0].start, read[1].start), core, mask.shape)
+    part = predict(data[:, *read], mask[read], CONFIG, AnalyticEngine(), options, place=place)
+    for k in vars(whole):
+        assert np.array_equal(getattr(whole, k)[..., *wanted], getattr(part, k), equal_nan=True)
 
 
 def test_a_part_is_the_whole_where_no_window_is_missing():

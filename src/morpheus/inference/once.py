@@ -31,10 +31,13 @@ class Place:
         Position (y, x) of the first of them in the whole image, which windows are counted from.
     core : tuple of slice or None, optional
         Rows and columns of them that are wanted; all if None. The others are context.
+    shape : tuple of int or None, optional
+        Size (y, x) of the whole image; None: what was read is the whole.
     """
 
     origin: tuple[int, int] = (0, 0)
     core: tuple[slice, slice] | None = None
+    shape: tuple[int, int] | None = None
 
 
 class _Span(NamedTuple):

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -79,32 +80,70 @@ def predict(
         return predict_once(
             data, mask, config.window, n_classes, engine, normaliser, place, progress
         )
-    statistics = _predict_windows(data, mask, config, engine, options, normaliser, progress)
-    return statistics if place.core is None else _cropped(statistics, place.core)
+    loop = _Loop(data, mask, config, engine, normaliser)
+    return _predict_windows(loop, options, place, progress)
+
+
+class _Axis(NamedTuple):
+    """Along one axis: how what was read is padded, and which windows see what is wanted.
+
+    Windows are counted on the whole image with its padding, on which the first pixel that was read
+    (with its padding) is `offset`.
+    """
+
+    length: int
+    before: int
+    behind: int
+    offset: int
+    starts: range
+
+
+def _axis(
+    n: int, whole: int, origin: int, core: slice, window: WindowRecipe, *, pad: bool
+) -> _Axis:
+    before = behind = 0
+    if pad:
+        # So that the first and last pixel are in the part of a window that counts; and at least a
+        # window.
+        missing = max(2 * window.margin, window.size - whole)
+        before, behind = missing // 2, missing - missing // 2
+    first, last = core.start + origin + before, core.stop - 1 + origin + before
+    length = whole + before + behind
+    starts = range(
+        max(0, first - (window.size - window.margin - 1)),
+        max(0, min(length - window.size, last - window.margin) + 1),
+    )
+    return _Axis(
+        length,
+        before if origin == 0 else 0,
+        behind if origin + n == whole else 0,
+        origin + before if origin else 0,
+        starts,
+    )
 
 
 def _predict_windows(
-    data: NDArray[np.float32],
-    mask: NDArray[np.bool_],
-    config: ModelConfig,
-    engine: Engine,
-    options: InferenceOptions,
-    normaliser: Normaliser,
-    progress: Progress | None,
+    loop: "_Loop", options: InferenceOptions, place: Place, progress: Progress | None
 ) -> Statistics:
     """Sum over windows that overlap."""
-    pad_y, pad_x = _padding(mask.shape, config.window, options)
-    pads = (pad_y, pad_x)
-    data = np.pad(data, ((0, 0), *pads), mode="reflect") if any(map(any, pads)) else data
-    padded_mask = np.pad(mask, pads, mode="reflect") if any(map(any, pads)) else mask
-    height, width = padded_mask.shape
-    plan = WindowPlan(height, width, config.window, options.stride, options.lattice)
-    total = _Loop(data, padded_mask, config, engine, normaliser).run(plan, progress)
-    inside = (
-        slice(pad_y[0], pad_y[0] + mask.shape[0]),
-        slice(pad_x[0], pad_x[0] + mask.shape[1]),
+    mask, window = loop.mask, loop.config.window
+    whole = mask.shape if place.shape is None else place.shape
+    core = (slice(0, mask.shape[0]), slice(0, mask.shape[1])) if place.core is None else place.core
+    pad = _edges_done(whole, window, options) == "pad"
+    y, x = (
+        _axis(*one, window, pad=pad)
+        for one in zip(mask.shape, whole, place.origin, core, strict=True)
     )
-    return total.cropped(*inside).statistics(mask)
+    pads = ((y.before, y.behind), (x.before, x.behind))
+    plan = WindowPlan(
+        y.length, x.length, window, options.stride, options.lattice, y.starts, x.starts
+    )
+    total = loop.padded(pads).run(plan, (y.offset, x.offset), progress)
+    inside = (
+        slice(core[0].start + y.before, core[0].stop + y.before),
+        slice(core[1].start + x.before, core[1].stop + x.before),
+    )
+    return total.cropped(*inside).statistics(mask[core])
 
 
 def placement(
@@ -154,28 +193,6 @@ def _edges_done(shape: tuple[int, ...], window: WindowRecipe, options: Inference
     return options.edges if min(shape) >= window.size else "pad"
 
 
-def _cropped(statistics: Statistics, core: tuple[slice, slice]) -> Statistics:
-    maps = (statistics.mean, statistics.variance, statistics.votes)
-    mean, variance, votes = (None if one is None else one[:, *core] for one in maps)
-    assert mean is not None  # noqa: S101 (for the type checker)
-    return Statistics(mean, variance, votes, statistics.n[core])
-
-
-def _padding(
-    shape: tuple[int, ...], window: WindowRecipe, options: InferenceOptions
-) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Pixels to add before and behind each axis."""
-    if _edges_done(shape, window, options) == "skip":
-        return (0, 0), (0, 0)
-    before_and_behind = []
-    for n in shape:
-        # So that the first and last pixel are in the part of a window that counts; and at least a
-        # window.
-        missing = max(2 * window.margin, window.size - n)
-        before_and_behind.append((missing // 2, missing - missing // 2))
-    return before_and_behind[0], before_and_behind[1]
-
-
 class _Portion(NamedTuple):
     """A batch that is being evaluated, and the tile that its windows belong to."""
 
@@ -200,21 +217,31 @@ class _Loop:
         engine: Engine,
         normaliser: Normaliser,
     ) -> None:
-        size = config.window.size
+        self.data = data
         self.mask = mask
-        self.windows = sliding_window_view(data, (size, size), axis=(1, 2))
-        self.valid = sliding_window_view(~mask, (size, size))
         self.config = config
         self.engine = engine
         self.normalise = normaliser
 
-    def run(self, plan: WindowPlan, progress: Progress | None) -> Accumulator:
-        """Sum over all windows."""
+    def padded(self, pads: tuple[tuple[int, int], tuple[int, int]]) -> "_Loop":
+        """Continue the image by reflection."""
+        if not any(map(any, pads)):
+            return self
+        data = np.pad(self.data, ((0, 0), *pads), mode="reflect")
+        mask = np.pad(self.mask, pads, mode="reflect")
+        return _Loop(data, mask, self.config, self.engine, self.normalise)
+
+    def run(
+        self, plan: WindowPlan, offset: tuple[int, int], progress: Progress | None
+    ) -> Accumulator:
+        """Sum over all windows of a plan, in which the first pixel here is at `offset`."""
         n_classes, margin = len(self.config.classes), self.config.window.margin
-        total = Accumulator.zeros(n_classes, plan.height, plan.width)
+        total = Accumulator.zeros(n_classes, *self.mask.shape)
         part: Accumulator | None = None
         n_windows, done = plan.n_windows(), 0
-        for portion in self._evaluated(plan):
+        if not n_windows:  # and perhaps no room for one
+            return total
+        for portion in self._evaluated(plan, offset):
             tile = portion.tile
             if part is None:
                 part = Accumulator.zeros(n_classes, tile.height, tile.width)
@@ -225,23 +252,29 @@ class _Loop:
                 start += run.count
             done += start
             if portion.is_last:
-                total.merge(part, tile.y, tile.x)
+                total.merge(part, tile.y - offset[0], tile.x - offset[1])
                 part = None
             if progress is not None:
                 progress(done, n_windows)
         return total
 
-    def _evaluated(self, plan: WindowPlan) -> Iterator[_Portion]:
+    def _evaluated(self, plan: WindowPlan, offset: tuple[int, int]) -> Iterator[_Portion]:
         """Hand batches to the engine, always a few ahead, and give them back in order."""
+        size = self.config.window.size
+        views = (
+            sliding_window_view(self.data, (size, size), axis=(1, 2)),
+            sliding_window_view(~self.mask, (size, size)),
+        )
         ahead: deque[_Portion] = deque()
         pool = ThreadPoolExecutor(self.engine.workers, thread_name_prefix="morpheus")
         try:
             for tile in plan.tiles():
-                area = (slice(tile.y, tile.y + tile.height), slice(tile.x, tile.x + tile.width))
-                masked = bool(self.mask[area].any())
+                y, x = tile.y - offset[0], tile.x - offset[1]
+                masked = bool(self.mask[y : y + tile.height, x : x + tile.width].any())
                 batches = list(_batches(tile.runs, self.engine.batch_size))
                 for i, runs in enumerate(batches):
-                    windows = self._normalised(runs, masked=masked)
+                    here = [replace(run, y=run.y - offset[0], x=run.x - offset[1]) for run in runs]
+                    windows = self._normalised(views, here, masked=masked)
                     probabilities = pool.submit(self.engine, windows)
                     ahead.append(_Portion(tile, runs, probabilities, i == len(batches) - 1))
                     if len(ahead) > 2 * self.engine.workers:
@@ -251,9 +284,15 @@ class _Loop:
             # After an error or an interruption, what has not begun is not begun any more.
             pool.shutdown(cancel_futures=True)
 
-    def _normalised(self, runs: list[Run], *, masked: bool) -> NDArray[np.float32]:
-        windows = np.concatenate([_cut(self.windows, run).swapaxes(0, 1) for run in runs])
-        valid = np.concatenate([_cut(self.valid, run) for run in runs]) if masked else None
+    def _normalised(
+        self,
+        views: tuple[NDArray[np.float32], NDArray[np.bool_]],
+        runs: list[Run],
+        *,
+        masked: bool,
+    ) -> NDArray[np.float32]:
+        windows = np.concatenate([_cut(views[0], run).swapaxes(0, 1) for run in runs])
+        valid = np.concatenate([_cut(views[1], run) for run in runs]) if masked else None
         return self.normalise(windows, valid)
 
 

@@ -99,6 +99,8 @@ class WindowPlan:
         Spacing.
     lattice : bool
         Sheared lattice instead of square grid.
+    rows, columns : range or None
+        Where the windows start that are wanted; all if None.
 
     Raises
     ------
@@ -111,6 +113,8 @@ class WindowPlan:
     recipe: WindowRecipe
     stride: int = 1
     lattice: bool = False
+    rows: range | None = None
+    columns: range | None = None
 
     def __post_init__(self) -> None:
         if min(self.height, self.width) < self.recipe.size:
@@ -149,10 +153,11 @@ class WindowPlan:
             Each window is in exactly one tile; tiles without a window are left out.
         """
         reach = self.recipe.size - 1
-        for y0 in range(0, self.n_rows, _TILE_ROWS):
-            y1 = min(y0 + _TILE_ROWS, self.n_rows)
-            for x0 in range(0, self.n_columns, _TILE_COLUMNS):
-                x1 = min(x0 + _TILE_COLUMNS, self.n_columns)
+        rows, columns = self._wanted()
+        for y0 in range(rows.start, rows.stop, _TILE_ROWS):
+            y1 = min(y0 + _TILE_ROWS, rows.stop)
+            for x0 in range(columns.start, columns.stop, _TILE_COLUMNS):
+                x1 = min(x0 + _TILE_COLUMNS, columns.stop)
                 runs = tuple(run for y in range(y0, y1) for run in self._row(y, x0, x1))
                 if runs:
                     yield Tile(y0, x0, y1 - y0 + reach, x1 - x0 + reach, runs)
@@ -165,7 +170,12 @@ class WindowPlan:
         int
             Number of windows in all tiles.
         """
-        return sum(run.count for y in range(self.n_rows) for run in self._row(y, 0, self.n_columns))
+        rows, columns = self._wanted()
+        return sum(run.count for y in rows for run in self._row(y, columns.start, columns.stop))
+
+    def _wanted(self) -> tuple[range, range]:
+        rows = range(self.n_rows) if self.rows is None else self.rows
+        return rows, range(self.n_columns) if self.columns is None else self.columns
 
     def _row(self, y: int, x0: int, x1: int) -> Iterator[Run]:
         """Windows of row `y` that start in columns `x0` to `x1` (exclusive)."""

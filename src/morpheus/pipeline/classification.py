@@ -127,9 +127,9 @@ def classify(
             options,
             progress,
             normaliser=normaliser,
-            place=Place(mosaic.origin, mosaic.core),
+            place=Place(mosaic.origin, mosaic.core, mosaic.inputs[0].shape),
         )
-    core = mosaic.core
+    core, whole = mosaic.core, mosaic.inputs[0].shape
     n, mask = statistics.n, mosaic.mask[core]
     return Classification.from_statistics(
         config.classes,
@@ -141,7 +141,7 @@ def classify(
             "software": software(),
             "model": config.as_dict(),
             "bands": given.choice.record(),
-            "options": dataclasses.asdict(options) | placement(mosaic.shape, config, options),
+            "options": dataclasses.asdict(options) | placement(whole, config, options),
             "region": None if region is None else str(region),
             "sky": {
                 band: dataclasses.asdict(sky)
