@@ -8,6 +8,7 @@ __all__ = [
     "DatasetError",
     "GridMismatchError",
     "ImageError",
+    "IncompleteError",
     "ModelError",
     "MorpheusError",
     "OptionError",
@@ -42,6 +43,10 @@ class ProductError(MorpheusError):
 
 class DatasetError(ProductError):
     """A dataset is none, is incomplete, or is not what was written."""
+
+
+class IncompleteError(MorpheusError):
+    """A part of the work failed; what was done is kept, and can be gone on with."""
 
 
 def missing_package(error: ModuleNotFoundError, what: str, extra: str) -> OptionError:

@@ -5,7 +5,7 @@ import pytest
 from scipy import ndimage
 
 from morpheus.catalog import BandImage, CatalogOptions, measure, noise
-from morpheus.catalog.noise import measure_noise_factor
+from morpheus.catalog.noise import noise_factor, noise_strips, normalised
 
 from .conftest import gaussian, make_classification, make_segmentation
 
@@ -17,6 +17,11 @@ KERNELS = {
     "gaussian": gaussian((9, 9), 4, 4, 1, 0.9),
     "sharpening": np.array([[0, -0.1, 0], [-0.1, 1, -0.1], [0, -0.1, 0]]),
 }
+
+
+def measure_noise_factor(data, error, sky, *, known_scale=False):
+    strips = [normalised(data[r], error[r], sky[r]) for r in noise_strips(data.shape)]
+    return noise_factor(strips, known_scale=known_scale)
 
 
 def correlated(kernel, seed=0):

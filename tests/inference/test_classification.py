@@ -94,7 +94,24 @@ def test_headers_say_what_made_them(result, tmp_path):
     assert "INFILE2" not in header
     with fits.open(tmp_path / "disk_variance.fits", checksum=True) as hdus:
         hdus.verify("exception")
-    assert fits.getdata(tmp_path / "n.fits").dtype == ">i4"
+
+
+@pytest.mark.parametrize("compress", [False, True])
+@pytest.mark.parametrize(
+    ("largest", "bitpix"),
+    [(0, 8), (1, 8), (255, 8), (256, 16), (32767, 16), (32768, 32), (2**31 - 1, 32)],
+)
+def test_n_has_the_smallest_type(result, tmp_path, largest, bitpix, compress):
+    n = np.zeros_like(result.n)
+    n[3:, 4] = largest
+    paths = replace(result, n=n).write(tmp_path, compress=compress)
+    path = next(path for path in paths if path.name.startswith("n."))
+    with fits.open(path, checksum=True) as hdus:
+        assert hdus["N"].header["BITPIX"] == bitpix
+        assert not {"BZERO", "BSCALE"} & set(hdus["N"].header)
+    back = Classification.read(tmp_path).n
+    assert back.dtype == np.uint32
+    assert np.array_equal(back, n)
 
 
 def test_without_wcs_and_provenance(result, tmp_path):

@@ -7,21 +7,14 @@ import numpy as np
 from astropy.stats import SigmaClip, mad_std, sigma_clip
 from numpy.typing import NDArray
 from photutils.background import Background2D, MedianBackground
-from scipy import ndimage
 
-from morpheus.catalog.options import CatalogOptions
 from morpheus.mosaic import MosaicWarning
-from morpheus.segmentation.segmentation import Segmentation
 
-__all__ = ["Sky", "measure_sky", "open_sky", "sky_noise", "subtract_sky"]
+__all__ = ["Sky", "measure_mesh", "measure_sky", "sky_noise"]
 
 # More pixels than this do not make a median any better: its error is already 1/1000 of the noise.
 _MOST_PIXELS = 2_000_000
 _FEWEST_PIXELS = 30
-# Sources have wings beyond their labels. In a crowded simulated field the level of all sky pixels
-# is too high by 0.2 of the noise, at 6 pixels from the sources by 0.06.
-_DISTANCE = 6
-_ENOUGH_PIXELS = 1000
 _CLIP = 3.0
 
 
@@ -35,37 +28,14 @@ class Sky:
         Clipped median of the sky pixels, in image units; 0 if there are too few.
     noise : float
         Robust standard deviation of a sky pixel (from the median absolute deviation); NaN if
-        there are too few. What sums of correlated pixels need is in `measure_noise_factor`.
+        there are too few. What sums of correlated pixels need is in `noise_factor`.
     n_pixels : int
-        How many sky pixels there are.
+        How many sky pixels it was measured from.
     """
 
     level: float
     noise: float
     n_pixels: int
-
-
-def open_sky(segmentation: Segmentation) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Find the sky: classified pixels of no source, 6 pixels away from any.
-
-    Parameters
-    ----------
-    segmentation : Segmentation
-        The sources.
-
-    Returns
-    -------
-    sky : ndarray of bool, shape (y, x)
-        True for sky; where fewer than 1000 pixels are as far from sources, all of no source.
-    far : ndarray of bool, shape (y, x)
-        Those that are as far, however few.
-    """
-    sources = segmentation.labels > 0
-    near = ndimage.maximum_filter(sources, size=2 * _DISTANCE + 1, mode="constant")
-    far: NDArray[np.bool_] = ~near & ~segmentation.mask
-    if np.count_nonzero(far) >= _ENOUGH_PIXELS:
-        return far, far
-    return ~sources & ~segmentation.mask, far
 
 
 def measure_sky(data: NDArray[np.float32], sky: NDArray[np.bool_], band: str) -> Sky:
@@ -130,51 +100,33 @@ def _clipped(data: NDArray[np.float32], sky: NDArray[np.bool_]) -> NDArray[np.fl
     return clipped
 
 
-def subtract_sky(
-    data: NDArray[np.float32],
-    sky_pixels: NDArray[np.bool_],
-    sky: Sky,
-    options: CatalogOptions,
-) -> NDArray[np.float32]:
-    """Subtract the background.
+def measure_mesh(
+    data: NDArray[np.float32], sky: NDArray[np.bool_], size: int
+) -> NDArray[np.float32] | None:
+    """Make a smooth map of the sky.
 
     Parameters
     ----------
     data : ndarray of float32, shape (y, x)
-        The image; not changed.
-    sky_pixels : ndarray of bool, shape (y, x)
+        The whole image.
+    sky : ndarray of bool, shape (y, x)
         True for valid pixels of no source.
-    sky : Sky
-        What `measure_sky` gave.
-    options : CatalogOptions
-        Whose `background` and `mesh_size` say how.
+    size : int
+        Side of a box of the mesh, in pixels.
 
     Returns
     -------
-    ndarray of float32, shape (y, x)
-        The image without its background.
+    ndarray of float32, shape (y, x), or None
+        The level in each pixel; None where no box has enough sky.
     """
-    if options.background == "none":
-        return data
-    if options.background == "mesh":
-        level = _mesh(data, sky_pixels, options.mesh_size)
-        if level is not None:
-            return data - level
-    return data - np.float32(sky.level)
-
-
-def _mesh(
-    data: NDArray[np.float32], sky_pixels: NDArray[np.bool_], size: int
-) -> NDArray[np.float32] | None:
-    """Smooth map of the sky; None where no box has enough of it."""
     box = (min(size, data.shape[0]), min(size, data.shape[1]))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             background = Background2D(
-                np.where(sky_pixels, data, np.float32(0)),
+                np.where(sky, data, np.float32(0)),
                 box,
-                mask=~sky_pixels,
+                mask=~sky,
                 exclude_percentile=90,  # of a box that is nearly all sources little can be said
                 filter_size=3,
                 sigma_clip=SigmaClip(sigma=_CLIP, maxiters=10),

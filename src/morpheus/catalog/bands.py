@@ -1,20 +1,17 @@
-"""One band of a catalogue: its sky, its errors, its fluxes."""
+"""One band in a cutout: its pixels without background, its errors, its fluxes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from morpheus.catalog.background import measure_sky, sky_noise, subtract_sky
+from morpheus.catalog.band_sky import BandSky
 from morpheus.catalog.images import BandImage
 from morpheus.catalog.morphology import SourcePixels
-from morpheus.catalog.noise import measure_noise_factor
-from morpheus.catalog.options import CatalogOptions
-from morpheus.catalog.photometry import Apertures, measure_fluxes
-from morpheus.errors import OptionError
-from morpheus.mosaic import same_unit
+from morpheus.catalog.photometry import Apertures, Failures, measure_fluxes
+from morpheus.catalog.pixels import Section
+from morpheus.mosaic.calibration import Calibration
 
 __all__ = ["BandResult", "PreparedBand", "measure_band", "prepare_band"]
 
@@ -23,7 +20,7 @@ _MAG_PER_RELATIVE_ERROR = 2.5 / np.log(10)
 
 @dataclass(frozen=True, eq=False)
 class PreparedBand:
-    """A band, ready to be measured.
+    """A cutout of a band, ready to be measured.
 
     Parameters
     ----------
@@ -36,21 +33,15 @@ class PreparedBand:
         correlated noise; NaN if nothing is known of them.
     mask : ndarray of bool, shape (y, x)
         True where a pixel is invalid.
-    zero_point : float or None
-        AB magnitude of 1 image unit.
-    saturation : float or None
-        Level from which a pixel of `image` is saturated.
-    record : mapping
-        What was done, for the provenance.
+    calibration : Calibration
+        Zero point and saturation level.
     """
 
     image: BandImage
     data: NDArray[np.float32]
     error: NDArray[np.float32]
     mask: NDArray[np.bool_]
-    zero_point: float | None
-    saturation: float | None
-    record: Mapping[str, Any]
+    calibration: Calibration
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,102 +56,53 @@ class BandResult:
         True where a pixel of the source is saturated.
     masked : ndarray of bool, shape (source,)
         True where a pixel of the source is invalid, so that its fluxes are lower limits.
-    failed : int
+    failed : Failures
         For how many sources the fluxes in apertures could not be measured.
     """
 
     columns: dict[str, NDArray[np.float64]]
     saturated: NDArray[np.bool_]
     masked: NDArray[np.bool_]
-    failed: int
+    failed: Failures
 
 
-def prepare_band(
-    image: BandImage,
-    sky_pixels: NDArray[np.bool_],
-    far_pixels: NDArray[np.bool_],
-    options: CatalogOptions,
-) -> PreparedBand:
+def prepare_band(image: BandImage, section: Section, sky: BandSky) -> PreparedBand:
     """Subtract the background of a band and find its errors.
 
-    Errors are those of the image, else the noise of its sky without its background; with an
-    exposure time the photon noise of the source is added, ``max(f, 0) / exposure`` to the
-    variance. Then all are multiplied by the factor of `measure_noise_factor`.
+    Errors are those of the image, else the noise of its sky; with an exposure time the photon noise
+    of the source is added, ``max(f, 0) / exposure`` to the variance. Then all are multiplied by the
+    factor of the correlated noise.
 
     Parameters
     ----------
     image : BandImage
-        The band.
-    sky_pixels : ndarray of bool, shape (y, x)
-        True where there is sky, as `open_sky` finds it.
-    far_pixels : ndarray of bool, shape (y, x)
-        Those of them that are far from all sources.
-    options : CatalogOptions
-        How.
+        A section of the band.
+    section : tuple of slice
+        Which.
+    sky : BandSky
+        What is known of the whole band.
 
     Returns
     -------
     PreparedBand
         What `measure_band` takes.
-
-    Raises
-    ------
-    OptionError
-        If there is an exposure time but the image is not in electrons per second.
     """
-    mask = image.invalid()
-    sky_pixels = sky_pixels & ~mask
-    sky = measure_sky(image.data, sky_pixels, image.band)
-    data = subtract_sky(image.data, sky_pixels, sky, options)
-    # A gradient that was subtracted is no noise.
-    noise = sky_noise(data, sky_pixels) if options.background == "mesh" else sky.noise
-    known = image.calibration
-    zero_point = options.zero_points.get(image.band, known.zero_point)
-    given = image.band in options.zero_points
-    saturation = options.saturation.get(image.band, known.saturation)
-    exposure = options.exposure.get(image.band)
-    # A view of one number: no image is made of it.
-    error = np.broadcast_to(np.float32(noise), image.shape) if image.error is None else image.error
-    factor = None
-    if options.noise_scale == "measured":
-        factor = measure_noise_factor(
-            data, error, far_pixels & ~mask, known_scale=image.error is None
-        )
-    if exposure is not None:
-        error = _with_photons(image, error, data, exposure)
+    data = sky.subtracted(image.data, section)
+    error = sky.errors(image)
+    if sky.exposure is not None:
+        error = _with_photons(error, data, sky.exposure)
     return PreparedBand(
         image=image,
         data=data,
-        error=_multiplied(error, factor),
-        mask=mask,
-        zero_point=zero_point,
-        saturation=saturation,
-        record={
-            "unit": image.unit,
-            "zero_point": zero_point,
-            "zero_point_source": "option" if given else known.zero_point_source,
-            "background": 0.0 if options.background == "none" else sky.level,
-            "sky_noise": noise,
-            "sky_pixels": sky.n_pixels,
-            "errors": "sky noise" if image.error is None else "weight or rms map",
-            "noise_factor": factor,
-            "exposure": exposure,
-            "saturation": saturation,
-        },
+        error=_multiplied(error, sky.factor),
+        mask=image.invalid(),
+        calibration=sky.calibration,
     )
 
 
 def _with_photons(
-    image: BandImage,
-    error: NDArray[np.float32],
-    data: NDArray[np.float32],
-    exposure: float,
+    error: NDArray[np.float32], data: NDArray[np.float32], exposure: float
 ) -> NDArray[np.float32]:
-    if image.unit is not None and not same_unit(image.unit, "electron / s"):
-        raise OptionError(
-            f"exposure: {image.band} is in {image.unit}; photon noise can be added to electrons"
-            " per second only: convert the image, or give an rms map that has it"
-        )
     variance = np.maximum(np.nan_to_num(data), 0)  # a masked pixel counts as nothing
     variance /= np.float32(exposure)
     variance += error**2
@@ -178,7 +120,7 @@ def _multiplied(error: NDArray[np.float32], factor: float | None) -> NDArray[np.
 def measure_band(
     band: PreparedBand, apertures: Apertures, pixels: SourcePixels, radii: tuple[float, ...]
 ) -> BandResult:
-    """Measure all sources in one band.
+    """Measure sources in one band.
 
     Parameters
     ----------
@@ -187,7 +129,7 @@ def measure_band(
     apertures : Apertures
         The sources in the detection band.
     pixels : SourcePixels
-        Which pixel belongs to which source.
+        Which pixel belongs to which of them.
     radii : tuple of float
         Radii of the circular apertures, in pixels.
 
@@ -201,9 +143,9 @@ def measure_band(
     values = np.where(valid, pixels.of(band.data), 0).astype(np.float64)
     variance = np.where(valid, pixels.of(band.error), 0).astype(np.float64) ** 2
     saturated = np.zeros(pixels.n_sources, bool)
-    if band.saturation is not None:
+    if band.calibration.saturation is not None:
         raw = pixels.of(band.image.data)
-        saturated = pixels.sum(raw >= band.saturation) > 0
+        saturated = pixels.sum(raw >= band.calibration.saturation) > 0
     fluxes = measure_fluxes(band.data, apertures, error=band.error, mask=band.mask, radii=radii)
     prefix = band.image.band.lower()
     iso, iso_err = pixels.sum(values), np.sqrt(pixels.sum(variance))
@@ -216,7 +158,7 @@ def measure_band(
         columns[f"{prefix}_flux_{kind}"] = flux
         columns[f"{prefix}_flux_{kind}_err"] = flux_err
     for kind in ("iso", "kron"):
-        magnitude, error = _magnitudes(*measured[kind], band.zero_point)
+        magnitude, error = _magnitudes(*measured[kind], band.calibration.zero_point)
         columns[f"{prefix}_mag_{kind}"], columns[f"{prefix}_mag_{kind}_err"] = magnitude, error
     columns[f"{prefix}_snr"] = _signal_to_noise(measured)
     return BandResult(columns, saturated, pixels.sum(~valid) > 0, fluxes.failed)

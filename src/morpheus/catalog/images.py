@@ -17,7 +17,7 @@ from morpheus.mosaic.calibration import Calibration
 from morpheus.mosaic.grid import check_same_shape, check_same_sky
 from morpheus.mosaic.units import parse_unit
 
-__all__ = ["BandImage", "check_grid", "read_band_images"]
+__all__ = ["BandImage", "check_grid", "errors_of", "read_band_images"]
 
 
 @dataclass(frozen=True, eq=False)  # arrays have no single truth value
@@ -186,7 +186,7 @@ def read_band_images(
             BandImage(
                 band=band,
                 data=mosaic.data[0][core],
-                error=None if mosaic.weight is None else _error(mosaic.weight[0][core]),
+                error=None if mosaic.weight is None else errors_of(mosaic.weight[0][core]),
                 mask=mosaic.mask[core],
                 unit=mosaic.units[0],
                 calibration=calibration,
@@ -238,7 +238,18 @@ def _plane(what: str, values: Any, dtype: type[np.generic]) -> NDArray[Any]:
     return array
 
 
-def _error(weight: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Give standard deviations; 0 where the weight is, which is masked."""
+def errors_of(weight: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Give the standard deviations that inverse variances mean.
+
+    Parameters
+    ----------
+    weight : ndarray of float32
+        Inverse variances.
+
+    Returns
+    -------
+    ndarray of float32
+        Standard deviations; 0 where the weight is, which is masked.
+    """
     error = np.sqrt(weight)
     return np.divide(1, error, out=error, where=error > 0)

@@ -1,32 +1,26 @@
 """A segmentation, a classification and images in, a catalogue out."""
 
-import dataclasses
 import warnings
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from astropy.table import Column as TableColumn
 from astropy.wcs import WCS
-from numpy.typing import NDArray
-from photutils.segmentation import SegmentationImage
-from scipy import ndimage
 
-from morpheus.catalog.background import open_sky
-from morpheus.catalog.bands import measure_band, prepare_band
-from morpheus.catalog.catalog import Catalog, build_table
+from morpheus.catalog.assemble import assemble_catalog
+from morpheus.catalog.band_sky import BandSky, measure_band_sky
+from morpheus.catalog.catalog import Catalog
+from morpheus.catalog.cell import measure_cell
 from morpheus.catalog.images import BandImage, check_grid
-from morpheus.catalog.morphology import SourceClasses, SourcePixels, classify_sources
+from morpheus.catalog.lattice import cells_of, find_boxes
 from morpheus.catalog.options import CatalogOptions
-from morpheus.catalog.photometry import Apertures, measure_shapes, overlaps
-from morpheus.catalog.schema import Dtype, catalog_columns
-from morpheus.catalog.sky import position_angles, sky_positions
+from morpheus.catalog.pixels import FieldInMemory, FieldPixels, whole
+from morpheus.catalog.setup import CatalogSetup
+from morpheus.catalog.thinned import thinned_sky
 from morpheus.errors import GridMismatchError, OptionError, ProductError
 from morpheus.inference import Classification
 from morpheus.mosaic import MosaicWarning
-from morpheus.mosaic.scale import pixel_scale
-from morpheus.provenance import now, software
-from morpheus.segmentation.flags import SourceFlag
+from morpheus.mosaic.sky import grid_step
+from morpheus.provenance import now
 from morpheus.segmentation.segmentation import Segmentation
 
 __all__ = ["measure"]
@@ -88,7 +82,7 @@ def measure(
     started = now()
     bands = _checked_bands(images, options)
     detection = _detection_image(images, detection_band, segmentation)
-    maps, scatter = classification.maps(statistic), classification.scatter(statistic)
+    pixels = FieldInMemory(segmentation, classification, statistic, images)
     check_grid(images, segmentation.shape, segmentation.wcs)
     if classification.shape != segmentation.shape:
         raise GridMismatchError(
@@ -96,34 +90,30 @@ def measure(
             f" {segmentation.shape} (y, x); take both from one run"
         )
     _check_labels(segmentation)
-    wcs = _wcs(segmentation, images)
-    scale = pixel_scale(wcs)
-    columns = catalog_columns(
-        bands,
-        units=[image.unit for image in images],
-        apertures=options.apertures,
-        aperture_unit="pix" if scale is None else "arcsec",
-        classes=[name for name in classification.classes if name != "background"],
-        positions=_position_dtype(segmentation),
+    model = classification.provenance.get("model", {})
+    setup = CatalogSetup(
+        bands=bands,
+        units=tuple(image.unit for image in images),
+        classes=classification.classes,
+        detection=detection.band,
+        statistic=statistic,
+        options=options,
+        wcs=_wcs(segmentation, images),
+        model={key: model.get(key) for key in ("name", "weights_sha256")},
+        segmentation={"file": segmentation.file_name, "labels_sha256": segmentation.sha256},
+        started=started,
     )
-    record: dict[str, Any] = {
-        "started": started,
-        "software": _versions(),
-        "model": _model(classification),
-        "statistic": statistic,
-        "detection_band": detection.band,
-        "pixel_scale": scale,
-        "options": dataclasses.asdict(options),
-        "n_sources": segmentation.n_sources,
-        "segmentation": {"file": segmentation.file_name, "labels_sha256": segmentation.sha256},
-        "bands": {},
-    }
-    values = None
-    if segmentation.n_sources:
-        values, record["bands"] = _measure_sources(
-            segmentation, (maps, scatter), images, detection, (wcs, scale), options
-        )
-    return Catalog(build_table(columns, values), record)
+    boxes = find_boxes(segmentation.labels)
+    skies = _skies(pixels, setup) if len(boxes) else {}
+    results = [measure_cell(pixels, cell, skies, setup) for cell in cells_of(boxes, pixels.shape)]
+    return assemble_catalog(setup, segmentation.sources, boxes, skies, results)
+
+
+def _skies(pixels: FieldPixels, setup: CatalogSetup) -> dict[str, BandSky]:
+    """Measure the sky of each band."""
+    step = grid_step(pixels.shape)
+    thinned = thinned_sky(pixels, whole(pixels.shape), step, setup.bands)
+    return {band: measure_band_sky(pixels, band, thinned, setup.options) for band in setup.bands}
 
 
 def _checked_bands(images: Sequence[BandImage], options: CatalogOptions) -> tuple[str, ...]:
@@ -175,161 +165,3 @@ def _check_labels(segmentation: Segmentation) -> None:
 def _wcs(segmentation: Segmentation, images: Sequence[BandImage]) -> WCS | None:
     known = (segmentation.wcs, *(image.wcs for image in images))
     return next((wcs for wcs in known if wcs is not None), None)
-
-
-def _versions() -> dict[str, Any]:
-    """Programs only: a catalogue is the same on every machine, and says nothing of it."""
-    return {k: v for k, v in software().items() if k not in ("platform", "processor")}
-
-
-def _model(classification: Classification) -> dict[str, Any]:
-    model = classification.provenance.get("model", {})
-    return {key: model.get(key) for key in ("name", "weights_sha256")}
-
-
-def _position_dtype(segmentation: Segmentation) -> Dtype | None:
-    if "position_id" not in segmentation.sources.colnames:
-        return None
-    kind = segmentation.sources["position_id"].dtype.kind
-    return "int" if kind in "iu" else "float" if kind == "f" else "str"
-
-
-def _measure_sources(
-    segmentation: Segmentation,
-    maps: tuple[Any, Any],
-    images: Sequence[BandImage],
-    detection: BandImage,
-    sky: tuple[WCS | None, float | None],
-    options: CatalogOptions,
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Measure at least one source: the columns, and what was done in each band."""
-    labels, n_sources = segmentation.labels, segmentation.n_sources
-    wcs, scale = sky
-    pixels = SourcePixels(labels, n_sources)
-    segments = SegmentationImage(labels)
-    radii = tuple(0.5 * size / (scale or 1.0) for size in options.apertures)
-    flags = np.array(segmentation.sources["flags"], dtype=np.int64)
-
-    sky_pixels = open_sky(segmentation)
-    first = prepare_band(detection, *sky_pixels, options)
-    apertures = measure_shapes(
-        first.data,
-        segments,
-        error=first.error,
-        mask=first.mask,
-        kron_params=options.kron_params,
-    )
-    _warn_of_failed("the shapes", apertures.failed)
-    flux = np.where(pixels.of(first.mask), np.nan, pixels.of(first.data))
-    classes = classify_sources(pixels, flux, *maps)
-    columns = _identity(segmentation) | _geometry(segmentation, pixels, apertures)
-    columns |= _shapes(apertures, columns, wcs, scale)
-
-    done: dict[str, Any] = {}
-    for image in images:
-        # A band at a time, so that memory does not grow with their number.
-        prepared = first if image is detection else prepare_band(image, *sky_pixels, options)
-        result = measure_band(prepared, apertures, pixels, radii)
-        columns |= result.columns
-        done[image.band] = {**prepared.record, "failed_sources": result.failed}
-        _warn_of_failed(f"the {image.band} fluxes", result.failed)
-        flags[result.saturated] |= SourceFlag.SATURATED
-        flags[result.masked] |= SourceFlag.MASKED | SourceFlag.CUT_APERTURE
-        flags[_cut(prepared.mask, apertures, radii)] |= SourceFlag.CUT_APERTURE
-    done[detection.band]["failed_shapes"] = apertures.failed
-    snr = columns[f"{detection.band.lower()}_snr"]
-    flags[snr < options.low_snr] |= SourceFlag.LOW_SNR
-    flags[classes.unweighted] |= SourceFlag.NONPOSITIVE_FLUX
-    columns |= _class_columns(classes)
-    columns["flags"] = flags
-    return columns, done
-
-
-def _warn_of_failed(what: str, n_failed: int) -> None:
-    if n_failed:
-        warnings.warn(
-            f"{what} of {n_failed} sources could not be measured, and are NaN",
-            MosaicWarning,
-            stacklevel=4,
-        )
-
-
-def _identity(segmentation: Segmentation) -> dict[str, Any]:
-    sources = segmentation.sources
-    columns = {
-        "id": np.arange(1, segmentation.n_sources + 1),
-        "parent": np.asarray(sources["parent"]),
-    }
-    dtype = _position_dtype(segmentation)
-    if dtype is not None:
-        fill: dict[Dtype, Any] = {"int": -1, "float": np.nan, "str": ""}
-        given = sources["position_id"]
-        # Not every format can tell a missing value from an empty one; these can be told in all.
-        values = given.filled(fill[dtype]) if hasattr(given, "filled") else given
-        columns["position_id"] = TableColumn(values).data
-    return columns
-
-
-def _geometry(
-    segmentation: Segmentation, pixels: SourcePixels, apertures: Apertures
-) -> dict[str, NDArray[Any]]:
-    """Positions in the image; where there is no light, of the pixels themselves."""
-    boxes = ndimage.find_objects(segmentation.labels)
-    rows, columns = np.divmod(pixels.index, segmentation.shape[1])
-    area = pixels.sum()
-    shape = apertures.shape
-    return {
-        "x": np.where(np.isfinite(shape["x"]), shape["x"], pixels.sum(columns) / area),
-        "y": np.where(np.isfinite(shape["y"]), shape["y"], pixels.sum(rows) / area),
-        "x_min": np.array([box[1].start for box in boxes]),
-        "x_max": np.array([box[1].stop - 1 for box in boxes]),
-        "y_min": np.array([box[0].start for box in boxes]),
-        "y_max": np.array([box[0].stop - 1 for box in boxes]),
-        "area": area.astype(np.int64),
-    }
-
-
-def _shapes(
-    apertures: Apertures, columns: dict[str, Any], wcs: WCS | None, scale: float | None
-) -> dict[str, NDArray[Any]]:
-    shape = apertures.shape
-    ra, dec = sky_positions(wcs, columns["x"], columns["y"])
-    with np.errstate(all="ignore"):
-        return {
-            "ra": ra,
-            "dec": dec,
-            "semi_major": shape["semi_major"],
-            "semi_minor": shape["semi_minor"],
-            "ellipticity": 1 - shape["semi_minor"] / shape["semi_major"],
-            "position_angle": position_angles(wcs, columns["x"], columns["y"], shape["theta"]),
-            "half_light_radius": shape["half_light_radius"],
-            "half_light_radius_arcsec": shape["half_light_radius"] * (scale or np.nan),
-            "concentration": 5 * np.log10(shape["r80"] / shape["r20"]),
-            "kron_semi_major": shape["kron_semi_major"],
-        }
-
-
-def _cut(
-    mask: NDArray[np.bool_], apertures: Apertures, radii: tuple[float, ...]
-) -> NDArray[np.bool_]:
-    """Whether the Kron aperture or the largest circle reaches where there are no pixels."""
-    shape = apertures.shape
-    axes = (
-        shape["kron_semi_major"],
-        shape["kron_semi_major"] * shape["semi_minor"] / shape["semi_major"],
-    )
-    cut = overlaps(mask, shape["x"], shape["y"], axes, shape["theta"])
-    if radii:
-        circle = np.full(len(cut), max(radii))
-        cut |= overlaps(mask, shape["x"], shape["y"], (circle, circle), np.zeros(len(cut)))
-    return cut
-
-
-def _class_columns(classes: SourceClasses) -> dict[str, Any]:
-    columns: dict[str, Any] = {}
-    for name, p, error in zip(classes.names, classes.probability, classes.error, strict=True):
-        columns[f"p_{name}"], columns[f"p_{name}_err"] = p, error
-    columns["class"] = classes.dominant
-    columns["margin"], columns["agreement"] = classes.margin, classes.agreement
-    columns["p_background"] = classes.background
-    return columns

@@ -1,13 +1,14 @@
 """How noisy sums of pixels are, measured on the sky: the errors of a band against its pixels."""
 
 import math
+from collections.abc import Sequence
 from typing import TypeAlias
 
 import numpy as np
 from astropy.stats import mad_std
 from numpy.typing import NDArray
 
-__all__ = ["measure_noise_factor"]
+__all__ = ["NoiseStrip", "noise_factor", "noise_strips", "normalised"]
 
 _LAG = 4  # pixels; drizzling correlates neighbours over about 2 of its output pixels
 # Noise does not reach as far as this; what does is light of sources, or the background.
@@ -22,16 +23,11 @@ _NO_NOISE = 1e-6  # of what the errors claim
 _MOST_PIXELS = 4_000_000
 _STRIP = 64  # rows
 
-_Strips: TypeAlias = list[tuple[NDArray[np.float32], NDArray[np.bool_]]]
+NoiseStrip: TypeAlias = tuple[NDArray[np.float32], NDArray[np.bool_]]
+"""Some rows of an image: its pixels in units of their errors, and where these are known."""
 
 
-def measure_noise_factor(
-    data: NDArray[np.float32],
-    error: NDArray[np.float32],
-    sky_pixels: NDArray[np.bool_],
-    *,
-    known_scale: bool = False,
-) -> float | None:
+def noise_factor(strips: Sequence[NoiseStrip], *, known_scale: bool = False) -> float | None:
     r"""Measure by what the errors of sums of pixels are to be multiplied.
 
     Drizzling and other resampling correlate the noise of neighbouring pixels (Casertano et al.
@@ -54,14 +50,10 @@ def measure_noise_factor(
 
     Parameters
     ----------
-    data : ndarray of float32, shape (y, x)
-        The image without its background.
-    error : ndarray of float32, shape (y, x)
-        What is claimed of its standard deviation.
-    sky_pixels : ndarray of bool, shape (y, x)
-        True for valid pixels far from all sources.
+    strips : sequence of NoiseStrip
+        What `normalised` gives for each of the `noise_strips`, in their order.
     known_scale : bool, optional
-        Whether `error` was itself measured on the sky; then only the correlation is,
+        Whether the errors were themselves measured on the sky; then only the correlation is,
         :math:`F^2 / C(0, 0)`.
 
     Returns
@@ -71,9 +63,7 @@ def measure_noise_factor(
         of their variance is structure of 8 pixels and more: light of sources or a background
         that was not subtracted, which is no noise.
     """
-    strips = _centred(
-        [_normalised(data[rows], error[rows], sky_pixels[rows]) for rows in _rows(data.shape)]
-    )
+    strips = _centred(strips)
     variance, n_pixels = _covariance(strips, 0, 0)
     if n_pixels < _FEWEST_PIXELS or not variance > _NO_NOISE or _is_structured(strips, variance):
         return None
@@ -94,7 +84,7 @@ def measure_noise_factor(
     return math.sqrt(total) if total > 0 else None
 
 
-def _centred(strips: _Strips) -> _Strips:
+def _centred(strips: Sequence[NoiseStrip]) -> Sequence[NoiseStrip]:
     """Clip the values and subtract their mean; what is unknown or clipped is 0."""
     values = np.concatenate([z[known] for z, known in strips])
     if not len(values):
@@ -109,7 +99,7 @@ def _centred(strips: _Strips) -> _Strips:
     return result
 
 
-def _is_structured(strips: _Strips, variance: float) -> bool:
+def _is_structured(strips: Sequence[NoiseStrip], variance: float) -> bool:
     """Whether pixels are correlated that are too far apart for it to be noise."""
     far = [_covariance(strips, dy, dx) for dy, dx in ((0, _BEYOND), (_BEYOND, 0))]
     return any(
@@ -119,24 +109,53 @@ def _is_structured(strips: _Strips, variance: float) -> bool:
     )
 
 
-def _rows(shape: tuple[int, ...]) -> list[slice]:
-    """Choose the rows to look at: all, or strips spread over an image that is large."""
+def noise_strips(shape: tuple[int, int]) -> list[slice]:
+    """Choose the rows that noise is measured in.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Size (y, x) of the image.
+
+    Returns
+    -------
+    list of slice
+        All rows, or strips of 64 spread over an image of more than 4 million pixels.
+    """
     height, width = shape
     if height * width <= _MOST_PIXELS:
-        return [slice(None)]
+        return [slice(0, height)]
     n_strips = max(1, _MOST_PIXELS // (_STRIP * width))
     starts = np.linspace(0, max(0, height - _STRIP), n_strips).astype(int)
-    return [slice(start, start + _STRIP) for start in starts.tolist()]
+    return [slice(start, min(height, start + _STRIP)) for start in starts.tolist()]
 
 
-def _normalised(
+def normalised(
     data: NDArray[np.float32], error: NDArray[np.float32], sky_pixels: NDArray[np.bool_]
-) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+) -> NoiseStrip:
+    """Give the pixels of the sky in units of their errors.
+
+    Parameters
+    ----------
+    data : ndarray of float32, shape (y, x)
+        Rows of the image without its background.
+    error : ndarray of float32, shape (y, x)
+        What is claimed of its standard deviation.
+    sky_pixels : ndarray of bool, shape (y, x)
+        True for valid pixels far from all sources.
+
+    Returns
+    -------
+    z : ndarray of float32, shape (y, x)
+        Pixels over their errors, 0 where they are not known.
+    known : ndarray of bool, shape (y, x)
+        True where they are: in the sky, finite, and with an error above 0.
+    """
     known = sky_pixels & np.isfinite(data) & (error > 0) & np.isfinite(error)
     return np.divide(data, error, out=np.zeros(data.shape, np.float32), where=known), known
 
 
-def _covariance(strips: _Strips, dy: int, dx: int) -> tuple[float, int]:
+def _covariance(strips: Sequence[NoiseStrip], dy: int, dx: int) -> tuple[float, int]:
     """Mean product of pixels this far apart, and the number of pairs."""
     total, n_pairs = 0.0, 0
     for z, known in strips:

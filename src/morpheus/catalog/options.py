@@ -30,7 +30,7 @@ class CatalogOptions:
     mesh_size : int, optional
         Side of a box of the mesh, in pixels.
     noise_scale : {'measured', 'none'}, optional
-        Whether errors are multiplied by the factor that `measure_noise_factor` finds on the sky,
+        Whether errors are multiplied by the factor that `noise_factor` finds on the sky,
         for correlated noise and errors of the wrong scale; 'none' takes them as they are given.
     exposure : mapping of str to float, optional
         Exposure time in seconds by band, for images in electrons per second: adds the photon

@@ -8,11 +8,12 @@ import typer
 
 from morpheus import __version__
 from morpheus.cli.original import is_original, original
-from morpheus.errors import MorpheusError
+from morpheus.errors import IncompleteError, MorpheusError
 
 __all__ = ["app", "main"]
 
 _INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+_INCOMPLETE = 3  # a part of the work failed, the rest is kept
 _UsageError: Any = typer.BadParameter.__bases__[0]  # typer does not export it
 
 app = typer.Typer(
@@ -52,6 +53,8 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         code = _run(sys.argv[1:])
+    except IncompleteError as error:
+        _fail(str(error), _INCOMPLETE)
     except MorpheusError as error:
         _fail(str(error))
     except MemoryError:
@@ -78,6 +81,6 @@ def _run(arguments: list[str]) -> Any:
     return 0
 
 
-def _fail(message: str) -> NoReturn:
+def _fail(message: str, code: int = 2) -> NoReturn:
     typer.echo(f"morpheus: error: {' '.join(message.split())}", err=True)
-    sys.exit(2)
+    sys.exit(code)

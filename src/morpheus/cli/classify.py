@@ -70,8 +70,10 @@ def classify(
     dense model, which sees every pixel once, the probability alone.
     """
     from morpheus import pipeline
-    from morpheus.inference import Classification, check_placement
+    from morpheus.inference import check_placement
+    from morpheus.inference.product import all_map_files
     from morpheus.model import find_model, load_model
+    from morpheus.mosaic.products import check_targets
 
     files = one_of(images, by_band("--band", band))
     options = inference_options(
@@ -86,7 +88,7 @@ def classify(
     )
     config = load_model(find_model(model)).config
     check_placement(config, stride=stride, lattice=lattice, edges=edges)
-    Classification.check_targets(output, config.classes, overwrite=overwrite)
+    check_targets(all_map_files(output, config.classes), overwrite=overwrite)
     with warnings_as_lines(quiet=quiet), progress_bar(quiet=quiet) as progress:
         result = pipeline.classify(
             files,
@@ -108,5 +110,5 @@ def classify(
         seconds = result.provenance["seconds"]["classify"]
         typer.echo(
             f"{width} x {height} pixels (x, y), {n:,} of them classified in {seconds:.1f} s;"
-            f" {len(paths)} files in {output}{bands_used(result)}"
+            f" {len(paths)} files in {output}{bands_used(result.provenance)}"
         )

@@ -1,7 +1,8 @@
 """`morpheus run`: images in; maps, sources, catalogue, pictures and one report out."""
 
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -29,6 +30,15 @@ from morpheus.cli.catalog import (
     catalog_options,
     remarks,
 )
+from morpheus.cli.chunks import (
+    Chunk,
+    Keep,
+    Memory,
+    Resume,
+    Scheduler,
+    execution_options,
+    is_large,
+)
 from morpheus.cli.segment import (
     Contrast,
     Deblend,
@@ -44,7 +54,7 @@ from morpheus.cli.segment import (
     segmentation_options,
     summary,
 )
-from morpheus.cli.terminal import bands_used, progress_bar, warnings_as_lines
+from morpheus.cli.terminal import bands_used, progress_bar, stage_bar, warnings_as_lines
 from morpheus.cli.windows import (
     BatchSize,
     Device,
@@ -117,6 +127,11 @@ def run(
             show_default=False,
         ),
     ] = None,
+    memory: Memory = None,
+    scheduler: Scheduler = None,
+    chunk: Chunk = None,
+    resume: Resume = False,
+    keep_chunks: Keep = False,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
 ) -> None:
@@ -124,6 +139,9 @@ def run(
 
     Makes the class maps, segmap.fits, the catalogue, classes.png, rgb.png, stamps.png and one
     report.json. The first band is the one for shapes and deblending.
+
+    Fields of more than 4 million pixels are worked on in chunks, by all cores or a Dask cluster,
+    in as much memory as chunks take. A run that was interrupted is gone on with by --resume.
     """
     from morpheus import pipeline
     from morpheus.inference import check_placement
@@ -132,17 +150,18 @@ def run(
     channels = None if rgb is None else tuple(rgb.split(","))
     if channels is not None and len(channels) != _CHANNELS:
         raise OptionError(f"--rgb {rgb}: expected three bands, such as F160W,F850LP,F606W")
+    inference = inference_options(
+        preset,
+        stride=stride,
+        lattice=lattice,
+        edges=edges,
+        precision=precision,
+        device=device,
+        threads=threads,
+        batch_size=batch_size,
+    )
     options = pipeline.FieldOptions(
-        inference=inference_options(
-            preset,
-            stride=stride,
-            lattice=lattice,
-            edges=edges,
-            precision=precision,
-            device=device,
-            threads=threads,
-            batch_size=batch_size,
-        ),
+        inference=inference,
         segmentation=segmentation_options(
             method=method,
             statistic=statistic,
@@ -162,27 +181,45 @@ def run(
         catalog_file=catalog_file,
         rgb=channels,  # type: ignore[arg-type]
     )
-    check_placement(
-        load_model(find_model(model)).config, stride=stride, lattice=lattice, edges=edges
-    )
+    config = load_model(find_model(model)).config
+    check_placement(config, stride=stride, lattice=lattice, edges=edges)
     files = one_of(images, by_band("--band", band))
-    with warnings_as_lines(quiet=quiet), progress_bar(quiet=quiet) as progress:
-        field = pipeline.run(
-            files,
-            output,
-            model=model,
-            weights=by_band("--weight", weight),
-            rms=by_band("--rms", rms),
-            dq=by_band("--dq", dq),
-            region=region,
-            options=options,
-            check_filters=check_filters,
-            overwrite=overwrite,
-            progress=progress,
-        )
+    execution = execution_options(memory, scheduler, chunk, resume=resume, keep=keep_chunks)
+    if execution is None and is_large(files, config, inference, region):
+        execution = pipeline.Execution()
+    common: dict[str, Any] = {
+        "model": model,
+        "weights": by_band("--weight", weight),
+        "rms": by_band("--rms", rms),
+        "dq": by_band("--dq", dq),
+        "region": region,
+        "options": options,
+        "check_filters": check_filters,
+        "overwrite": overwrite,
+    }
+    with warnings_as_lines(quiet=quiet):
+        if execution is None:
+            with progress_bar(quiet=quiet) as progress:
+                field = pipeline.run(files, output, **common, progress=progress)
+            sources, positions = field.segmentation.sources, field.segmentation.positions
+            shape, provenance = field.classification.shape, field.classification.provenance
+            catalog, paths = field.catalog, field.paths
+        else:
+            with stage_bar(quiet=quiet, noun="pixels", whole=True) as show:
+                done = pipeline.run_in_chunks(
+                    files,
+                    output,
+                    **common,
+                    execution=execution,
+                    resume=resume,
+                    progress=show,
+                    announce=None if quiet else partial(typer.echo, err=True),
+                )
+            sources, positions, shape = done.sources, done.positions, done.shape
+            provenance, catalog, paths = done.provenance, done.catalog, done.paths
     if not quiet:
-        height, width = field.classification.shape
+        height, width = shape
         typer.echo(
-            f"{width} x {height} pixels (x, y); {summary(field.segmentation)}; {len(field.paths)}"
-            f" files in {output}{bands_used(field.classification)}{remarks(field.catalog)}"
+            f"{width} x {height} pixels (x, y); {summary(sources, positions)}; {len(paths)}"
+            f" files in {output}{bands_used(provenance)}{remarks(catalog)}"
         )

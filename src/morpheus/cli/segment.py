@@ -10,9 +10,11 @@ from morpheus.cli.terminal import count, warnings_as_lines
 from morpheus.errors import OptionError
 
 if TYPE_CHECKING:
+    from astropy.table import Table
+
     from morpheus.catalog import BandImage
     from morpheus.inference import Classification
-    from morpheus.segmentation import Segmentation, SegmentationOptions
+    from morpheus.segmentation import SegmentationOptions
 
 __all__ = [
     "Contrast",
@@ -206,7 +208,7 @@ def segment(
         )
         path = found.write(where, overwrite=overwrite)
     if not quiet:
-        typer.echo(f"{summary(found)}; {path}")
+        typer.echo(f"{summary(found.sources, found.positions)}; {path}")
 
 
 def segmentation_options(
@@ -238,13 +240,15 @@ def segmentation_options(
     return SegmentationOptions(deblending=deblending, **chosen)  # type: ignore[arg-type]
 
 
-def summary(found: "Segmentation") -> str:
+def summary(sources: "Table", positions: "Table | None") -> str:
     """Say what was found.
 
     Parameters
     ----------
-    found : Segmentation
+    sources : astropy.table.Table
         The sources.
+    positions : astropy.table.Table or None
+        External positions of a guided segmentation.
 
     Returns
     -------
@@ -255,14 +259,14 @@ def summary(found: "Segmentation") -> str:
 
     from morpheus.segmentation import SourceFlag
 
-    flags = np.asarray(found.sources["flags"])
+    flags = np.asarray(sources["flags"])
     blended = np.count_nonzero(flags & SourceFlag.DEBLENDED)
-    text = f"{count(found.n_sources, 'source')}, {blended:,} of them deblended"
-    if found.positions is not None:
-        lost = np.asarray(found.positions["label"]) == 0
+    text = f"{count(len(sources), 'source')}, {blended:,} of them deblended"
+    if positions is not None:
+        lost = np.asarray(positions["label"]) == 0
         text += f"; {len(lost) - lost.sum():,} of {len(lost):,} positions detected"
         if lost.any():
-            names = [str(name) for name in found.positions["id"][lost]]
+            names = [str(name) for name in positions["id"][lost]]
             more = "" if len(names) <= 10 else f" and {len(names) - 10} more"  # noqa: PLR2004
             text += f" (not: {', '.join(names[:10])}{more})"
     return text

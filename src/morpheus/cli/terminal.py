@@ -1,35 +1,32 @@
 """What a command says while it works: warnings in one line each, and a bar."""
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import typer
-
-if TYPE_CHECKING:
-    from morpheus.inference import Classification
 
 __all__ = ["bands_used", "count", "progress_bar", "stage_bar", "warnings_as_lines"]
 
 _FAST = 10  # things per second, of which no fractions are shown
 
 
-def bands_used(classification: "Classification") -> str:
+def bands_used(provenance: Mapping[str, Any]) -> str:
     """Say which bands a model did without, and which took the place of others.
 
     Parameters
     ----------
-    classification : Classification
-        What was made.
+    provenance : mapping
+        What made the class maps.
 
     Returns
     -------
     str
         A line of its own, such as 'without F606W; F105W for F125W'; '' if there is nothing to say.
     """
-    record = classification.provenance.get("bands", {})
+    record = provenance.get("bands", {})
     absent, substituted = record.get("absent", ()), record.get("substituted", {})
     parts = [f"without {', '.join(absent)}"] if absent else []
     parts += [f"{other} for {band}" for band, other in substituted.items()]
@@ -106,7 +103,7 @@ def progress_bar(
 
 @contextmanager
 def stage_bar(
-    *, quiet: bool, noun: str = "windows"
+    *, quiet: bool, noun: str = "windows", whole: bool = False
 ) -> Iterator[Callable[[str, int, int], None] | None]:
     """Show a bar for what is done now, on a terminal, and nothing elsewhere.
 
@@ -116,6 +113,8 @@ def stage_bar(
         Whether to show nothing.
     noun : str, optional
         Of what there are so many.
+    whole : bool, optional
+        Whether what is told is of the whole run, and not of what is done now.
 
     Yields
     ------
@@ -153,7 +152,7 @@ def stage_bar(
 
         def update(title: str, done: int, total: int) -> None:
             nonlocal shown
-            if shown and title != shown:  # another stage has its own rate
+            if shown and title != shown and not whole:  # another stage has its own rate
                 bar.reset(task)
             shown = title
             bar.update(task, description=title, completed=done, total=total)

@@ -1,44 +1,25 @@
 """The result: class maps with their statistics, and the same on disk."""
 
-import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from astropy.io import fits
 from astropy.wcs import WCS
 from numpy.typing import NDArray
 
 from morpheus.errors import OptionError, ProductError
 from morpheus.inference.accumulate import Statistics
-from morpheus.mosaic.products import (
-    Plane,
-    check_targets,
-    read_planes,
-    remove,
-    write_json,
-    write_planes,
-)
-from morpheus.mosaic.report import REPORT_FILE, discard_files, read_report
+from morpheus.inference.product import STATISTICS, MapsProduct, window_dtype
+from morpheus.mosaic.products import Plane, read_planes, write_planes
+from morpheus.mosaic.report import REPORT_FILE, read_report
 from morpheus.mosaic.scale import pixel_scale
 
-__all__ = ["PROBABILITIES", "STATISTICS", "ClassMaps", "Classification"]
-
-STATISTICS = {
-    "mean": "mean of the windows' probabilities",
-    "variance": "variance of the windows' probabilities",
-    "votes": "share of windows that ranked the class first",
-}
-"""The statistics of a class map and what they mean."""
-
-_SINGLE_MEAN = "probability; every pixel is seen once"
+__all__ = ["PROBABILITIES", "STATISTICS", "ClassMaps", "Classification", "single_votes"]
 
 PROBABILITIES = ("mean", "votes")
 """Those that say how probable a class is."""
-
-_SINGLE_FILE = "classification"
 
 
 class ClassMaps(Mapping[str, NDArray[np.float32]]):
@@ -106,13 +87,30 @@ class _SingleVotes(ClassMaps):
         return np.where(np.isnan(own), np.float32(np.nan), first.astype(np.float32))
 
 
+def single_votes(mean: ClassMaps) -> ClassMaps:
+    """Give the votes of pixels that were seen once.
+
+    Parameters
+    ----------
+    mean : ClassMaps
+        What the one window says.
+
+    Returns
+    -------
+    ClassMaps
+        1 for the most probable class, 0 for the others, NaN where nothing was classified. They
+        are made when they are asked for, and take no memory.
+    """
+    return _SingleVotes(mean.classes, mean.array)
+
+
 def _of_single(mean: ClassMaps) -> dict[str, ClassMaps]:
     """Variance and votes of pixels that were seen once; they take next to no memory."""
     plane = np.where(np.isnan(mean.array[0]), np.float32(np.nan), np.float32(0))
     none = np.broadcast_to(plane, mean.array.shape)
     return {
         "variance": ClassMaps(mean.classes, none),
-        "votes": _SingleVotes(mean.classes, mean.array),
+        "votes": single_votes(mean),
     }
 
 
@@ -202,7 +200,7 @@ class Classification:
     @property
     def statistics(self) -> tuple[str, ...]:
         """The statistics that `write` writes: the mean alone if no pixel was seen twice."""
-        return ("mean",) if self.is_single else tuple(STATISTICS)
+        return self.product.statistics
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -277,41 +275,6 @@ class Classification:
             f" {', '.join(self.classes)}>"
         )
 
-    @staticmethod
-    def targets(
-        directory: Path,
-        classes: tuple[str, ...],
-        *,
-        compress: bool,
-        single_file: bool,
-        statistics: Sequence[str] = tuple(STATISTICS),
-    ) -> list[Path]:
-        """List the files that `write` makes.
-
-        Parameters
-        ----------
-        directory : Path
-            The folder.
-        classes : tuple of str
-            Names of the classes.
-        compress, single_file : bool
-            As for `write`.
-        statistics : sequence of str, optional
-            Those that are written; all by default, which is all that `write` can write.
-
-        Returns
-        -------
-        list of Path
-            The report is last.
-        """
-        suffix = ".fits.fz" if compress else ".fits"
-        names = (
-            [_SINGLE_FILE]
-            if single_file
-            else [*(f"{c}_{s}" for s in statistics for c in classes), "n", "mask"]
-        )
-        return [*(directory / f"{name}{suffix}" for name in names), directory / REPORT_FILE]
-
     def write(
         self,
         directory: str | Path,
@@ -353,69 +316,14 @@ class Classification:
             If a file exists and `overwrite` is false, or the folder or a file cannot be written.
         """
         folder = Path(directory)
-        paths = self.targets(
-            folder,
-            self.classes,
-            compress=compress,
-            single_file=single_file,
-            statistics=self.statistics,
-        )
-        self.check_targets(folder, self.classes, overwrite=overwrite)
-        self._check_inputs(folder)
-        discard_files(folder)
-        remove([paths[-1]])
-        planes = list(self.planes())
-        groups = [planes] if single_file else [[plane] for plane in planes]
-        for path, group in zip(paths[:-1], groups, strict=True):
-            write_planes(path, group, overwrite=overwrite, compress=compress)
-        remove([path for path in self._all_targets(folder, self.classes) if path not in paths])
-        names = [path.name for path in paths[:-1]]
-        record = {**self.provenance, "statistics": list(self.statistics), "products": names}
-        write_json(paths[-1], record)
+        with self.product.replaced(
+            folder, overwrite=overwrite, compress=compress, single_file=single_file
+        ) as paths:
+            planes = list(self.planes())
+            groups = [planes] if single_file else [[plane] for plane in planes]
+            for path, group in zip(paths[:-1], groups, strict=True):
+                write_planes(path, group, overwrite=overwrite, compress=compress)
         return paths
-
-    @classmethod
-    def check_targets(cls, directory: Path, classes: tuple[str, ...], *, overwrite: bool) -> None:
-        """Find out whether `write` can write, before any work is done for it.
-
-        Parameters
-        ----------
-        directory : Path
-            The folder.
-        classes : tuple of str
-            Names of the classes.
-        overwrite : bool
-            Whether a classification that is there, in whatever form, may be replaced.
-
-        Raises
-        ------
-        ProductError
-            If there is one and it may not, or the folder cannot be made or written to.
-        """
-        check_targets(cls._all_targets(directory, classes), overwrite=overwrite)
-
-    def _check_inputs(self, folder: Path) -> None:
-        """Make sure that no input is replaced by a product."""
-        targets = {path.resolve() for path in self._all_targets(folder, self.classes)}
-        for entry in self.provenance.get("inputs", ()):
-            if entry["path"] is not None and Path(entry["path"]).resolve() in targets:
-                raise ProductError(
-                    f"{entry['path']} is an input and would be replaced; choose another folder"
-                )
-
-    @classmethod
-    def _all_targets(cls, directory: Path, classes: tuple[str, ...]) -> list[Path]:
-        """Files of every form."""
-        forms = itertools.product((False, True), repeat=2)
-        return list(
-            dict.fromkeys(
-                path
-                for compress, single_file in forms
-                for path in cls.targets(
-                    directory, classes, compress=compress, single_file=single_file
-                )
-            )
-        )
 
     @classmethod
     def read(cls, directory: str | Path) -> "Classification":
@@ -490,47 +398,16 @@ class Classification:
         Plane
             `<CLASS>_<STATISTIC>` for each of them and every class, `N` and `MASK`.
         """
-        common = self._header()
-        for statistic in self.statistics if statistics is None else statistics:
-            maps: ClassMaps = getattr(self, statistic)
-            meaning = STATISTICS[statistic]
-            if statistic == "mean" and self.is_single:
-                meaning = _SINGLE_MEAN
-            for name in self.classes:
-                header = common.copy()
-                header["CLASS"] = (name, "morphological class")
-                header["STAT"] = (statistic, meaning)
-                header["BUNIT"] = ("", "dimensionless, 0 to 1; NaN where not classified")
-                yield Plane(f"{name}_{statistic}".upper(), maps[name], header)
-        header = common.copy()
-        header["BUNIT"] = ("", "number of windows; 0 where not classified")
-        yield Plane("N", self.n.astype(np.int32), header)
-        header = common.copy()
-        header["BUNIT"] = ("", "1 where a pixel is invalid in any band")
-        yield Plane("MASK", self.mask.astype(np.uint8), header)
+        for name, header in self.product.headers(statistics).items():
+            if name == "N":
+                yield Plane(name, self.n.astype(window_dtype(int(self.n.max(initial=0)))), header)
+            elif name == "MASK":
+                yield Plane(name, self.mask.astype(np.uint8), header)
+            else:
+                maps: ClassMaps = getattr(self, header["STAT"])
+                yield Plane(name, maps[header["CLASS"]], header)
 
-    def _header(self) -> fits.Header:
-        """World coordinates, and what made it."""
-        header = fits.Header() if self.wcs is None else self.wcs.to_header(relax=True)
-        record = self.provenance
-        if not record:
-            return header
-        model, options = record["model"], record["options"]
-        header["DATE"] = (record["started"], "UTC when the run started")
-        header["CREATOR"] = (f"morpheus {record['software']['morpheus']}", "program")
-        header["MODEL"] = (model["name"], "model")
-        header["MODELSHA"] = model["weights_sha256"]  # no room for a comment
-        header["WINDOW"] = (model["window"]["size"], "[pixel] side of a window")
-        header["STRIDE"] = (options["stride"], "[pixel] distance between windows")
-        header["LATTICE"] = (options["lattice"], "sheared lattice of windows")
-        header["EDGES"] = (options["edges"], "what was done at the edges of the image")
-        header["PRECIS"] = (record["engine"]["precision"], "arithmetic of the network")
-        header["ENGINE"] = (record["engine"]["name"], "evaluated the network")
-        for i, entry in enumerate(record["inputs"], start=1):
-            header[f"INBAND{i}"] = (f"{entry['band']} {entry['kind']}", f"input {i}")
-            if entry["path"] is not None:
-                file = Path(entry["path"]).name + (f"[{entry['hdu']}]" if entry["hdu"] else "")
-                # FITS headers are ASCII; the report has the exact name.
-                header[f"INFILE{i}"] = file.encode("ascii", "backslashreplace").decode()
-                header[f"INSHA{i}"] = entry["sha256"]
-        return header
+    @property
+    def product(self) -> MapsProduct:
+        """What the files of the maps say and are called."""
+        return MapsProduct(self.classes, self.is_single, self.wcs, self.provenance)

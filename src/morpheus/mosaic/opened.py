@@ -165,6 +165,7 @@ def open_mosaic(
     rms: Any = None,
     dq: Any = None,
     check_filters: bool = True,
+    checked: bool = False,
 ) -> Iterator[OpenMosaic]:
     """Open the bands of a field, and check that they are on one pixel grid.
 
@@ -176,6 +177,8 @@ def open_mosaic(
         The bands, in the order of the model.
     check_filters : bool, optional
         Whether to compare the filter that a header names with the band.
+    checked : bool, optional
+        Whether this was found in order before: nothing is compared, and there is no WCS.
 
     Yields
     ------
@@ -203,11 +206,13 @@ def open_mosaic(
             for band, image in zip(names, images_by_band(images, names), strict=True)
         )
         maps = _open_maps({"weight": weights, "rms": rms, "dq": dq}, names, opened, files)
-        if check_filters:
-            filters = [header_filters(image.headers) for image in opened]
-            check_band_filters(names, filters, [image.name for image in opened])
-        wcs = _common_wcs(names, opened)
-        _check_maps(maps, names, opened)
+        wcs = None
+        if not checked:
+            if check_filters:
+                filters = [header_filters(image.headers) for image in opened]
+                check_band_filters(names, filters, [image.name for image in opened])
+            wcs = _common_wcs(names, opened)
+            _check_maps(maps, names, opened)
         yield OpenMosaic(names, opened, tuple(maps), wcs, files)
 
 

@@ -1,5 +1,7 @@
 """The stages composed."""
 
+from morpheus.distributed.execution import Execution
+from morpheus.pipeline.chunked import ChunkedField, run_in_chunks
 from morpheus.pipeline.classification import classify
 from morpheus.pipeline.detectors import Detector, ModelDetector, baseline
 from morpheus.pipeline.evaluation import MATCH_RADIUS, evaluate
@@ -11,7 +13,9 @@ from morpheus.pipeline.release import make_release
 
 __all__ = [
     "MATCH_RADIUS",
+    "ChunkedField",
     "Detector",
+    "Execution",
     "Field",
     "FieldOptions",
     "ImageFiles",
@@ -29,4 +33,5 @@ __all__ = [
     "read_field",
     "read_images",
     "run",
+    "run_in_chunks",
 ]

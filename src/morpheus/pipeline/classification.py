@@ -2,11 +2,12 @@
 
 import dataclasses
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from astropy.wcs import WCS
 
 from morpheus.defaults import DEFAULT_MODEL
 from morpheus.errors import OptionError
@@ -21,11 +22,15 @@ from morpheus.inference import (
 )
 from morpheus.model import ModelConfig, find_model, load_model
 from morpheus.model.normalise import needs_sky, prepare_normaliser
-from morpheus.mosaic import Mosaic, MosaicWarning, Region, read_mosaic, same_unit
+from morpheus.mosaic import MosaicWarning, Region, read_mosaic, same_unit
+from morpheus.mosaic.choice import BandChoice
+from morpheus.mosaic.mosaic import InputRecord
+from morpheus.mosaic.scale import pixel_scale
+from morpheus.mosaic.sky import SkyLevel
 from morpheus.pipeline.given import images_for
 from morpheus.provenance import Stopwatch, now, software
 
-__all__ = ["classify"]
+__all__ = ["classification_record", "classify", "warn_of_empty_sky", "warn_of_misfit"]
 
 # How far an image's pixel scale may be from the model's, before the user is told.
 _SCALE_TOLERANCE = 0.05
@@ -112,7 +117,9 @@ def classify(
             sky=needs_sky(config),
             check_filters=check_filters,
         )
-    _check_fit(mosaic, config)
+    warn_of_misfit(config, mosaic.bands, mosaic.units, mosaic.wcs)
+    n_empty = int(np.count_nonzero(~mosaic.data.any(axis=0) & ~mosaic.mask))
+    warn_of_empty_sky(n_empty, mosaic.mask.size)
     normaliser = prepare_normaliser(
         config, mosaic.data, mosaic.mask, bands=given.choice.bands, skies=mosaic.skies
     )
@@ -138,22 +145,21 @@ def classify(
         wcs=None if mosaic.wcs is None else mosaic.wcs.slice(core),
         provenance={
             "started": started,
-            "software": software(),
-            "model": config.as_dict(),
-            "bands": given.choice.record(),
-            "options": dataclasses.asdict(options) | placement(whole, config, options),
-            "region": None if region is None else str(region),
-            "sky": {
-                band: dataclasses.asdict(sky)
-                for band, sky in zip(mosaic.bands, mosaic.skies, strict=False)
-            },
+            **classification_record(
+                config,
+                given.choice,
+                options,
+                whole=whole,
+                region=region,
+                skies=dict(zip(mosaic.bands, mosaic.skies, strict=False)),
+                inputs=mosaic.inputs,
+            ),
             "engine": {
                 "name": engine.name,
                 "precision": engine.precision,
                 "batch_size": engine.batch_size,
                 "workers": engine.workers,
             },
-            "inputs": [dataclasses.asdict(record) for record in mosaic.inputs],
             "shape": list(n.shape),
             "masked_pixels": int(mask.sum()),
             "classified_pixels": int((n > 0).sum()),
@@ -162,39 +168,117 @@ def classify(
     )
 
 
-def _check_fit(mosaic: Mosaic, config: ModelConfig) -> None:
-    """Warn of another unit or pixel scale than the model's, and of empty sky."""
-    for band, unit in zip(mosaic.bands, mosaic.units, strict=True):
+def classification_record(
+    config: ModelConfig,
+    choice: BandChoice,
+    options: InferenceOptions,
+    *,
+    whole: tuple[int, int],
+    region: Region | str | None,
+    skies: Mapping[str, SkyLevel],
+    inputs: Sequence[InputRecord],
+) -> dict[str, Any]:
+    """Say what a classification is made from and how, for the provenance.
+
+    Parameters
+    ----------
+    config : ModelConfig
+        The model.
+    choice : BandChoice
+        What stands for each of its bands.
+    options : InferenceOptions
+        How windows are placed and computed.
+    whole : tuple of int
+        Size (y, x) of the images in pixels.
+    region : Region, str or None
+        What part of them is classified.
+    skies : mapping of str to SkyLevel
+        Sky by band; empty if the model needs none.
+    inputs : sequence of InputRecord
+        The images and maps.
+
+    Returns
+    -------
+    dict
+        A part of `Classification.provenance`.
+    """
+    return {
+        "software": software(),
+        "model": config.as_dict(),
+        "bands": choice.record(),
+        "options": dataclasses.asdict(options) | placement(whole, config, options),
+        "region": None if region is None else str(region),
+        "sky": {band: dataclasses.asdict(sky) for band, sky in skies.items()},
+        "inputs": [dataclasses.asdict(record) for record in inputs],
+    }
+
+
+def warn_of_misfit(
+    config: ModelConfig,
+    bands: Sequence[str],
+    units: Sequence[str | None],
+    wcs: WCS | None,
+    *,
+    stacklevel: int = 3,
+) -> None:
+    """Warn of another unit or pixel scale than the model's, and of what headers cannot hold.
+
+    Parameters
+    ----------
+    config : ModelConfig
+        The model.
+    bands : sequence of str
+        Names of the images.
+    units : sequence of (str or None)
+        Their units.
+    wcs : astropy.wcs.WCS or None
+        Their coordinates.
+    stacklevel : int, optional
+        Whose line the warning is of.
+    """
+    for band, unit in zip(bands, units, strict=True):
         # What is counted in units of the noise of the sky has no unit.
         if unit is not None and not needs_sky(config) and not same_unit(unit, config.unit):
             warnings.warn(
                 f"{band} is in {unit}, but {config.name} was trained on {config.unit}: its classes"
                 " mean little there; convert the images",
                 MosaicWarning,
-                stacklevel=3,
+                stacklevel=stacklevel,
             )
-    n_empty = int(np.count_nonzero(~mosaic.data.any(axis=0) & ~mosaic.mask))
-    if n_empty > _EMPTY_SHARE * mosaic.mask.size:
-        warnings.warn(
-            f"{n_empty} pixels are exactly 0 in every band and are not masked; if they lie outside"
-            " of what was observed, give a weight map that says so",
-            MosaicWarning,
-            stacklevel=3,
-        )
-    wcs = mosaic.wcs
     if wcs is not None and (wcs.cpdis1 or wcs.cpdis2 or wcs.det2im1 or wcs.det2im2):
         warnings.warn(
             "the WCS has table distortions (CPDIS or D2IM), which the products' headers cannot"
             " hold: take their sky positions from the images",
             MosaicWarning,
-            stacklevel=3,
+            stacklevel=stacklevel,
         )
-    scale = mosaic.pixel_scale
+    scale = pixel_scale(wcs)
     if scale is not None and abs(scale / config.pixel_scale - 1) > _SCALE_TOLERANCE:
         warnings.warn(
             f"the images have {scale:.4g} arcsec per pixel, but {config.name} was trained at"
             f" {config.pixel_scale:g}: its classes mean little there; resample the images to"
             f" {config.pixel_scale:g} arcsec (for example with the reproject package)",
             MosaicWarning,
-            stacklevel=3,
+            stacklevel=stacklevel,
+        )
+
+
+def warn_of_empty_sky(n_empty: int, n_pixels: int, *, stacklevel: int = 3) -> None:
+    """Warn of pixels that look as if they were not observed, but are not masked.
+
+    Parameters
+    ----------
+    n_empty : int
+        Number of pixels that are exactly 0 in every band.
+    n_pixels : int
+        Number of all.
+    stacklevel : int, optional
+        Whose line the warning is of.
+    """
+    if n_empty > _EMPTY_SHARE * n_pixels:
+        warnings.warn(
+            f"{n_empty} pixels are exactly 0 in every band and are not masked; if they lie outside"
+            " of what was observed, give a weight map that says so",
+            MosaicWarning,
+            stacklevel=stacklevel,
         )

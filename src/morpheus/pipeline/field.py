@@ -1,7 +1,6 @@
 """Everything, in one folder: classification, segmentation, catalogue and pictures."""
 
 import dataclasses
-import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from morpheus.catalog.formats import check_catalog_path
 from morpheus.defaults import DEFAULT_MODEL
 from morpheus.errors import OptionError
 from morpheus.inference import Classification, InferenceOptions
+from morpheus.inference.product import all_map_files
 from morpheus.model import ModelConfig, find_model, load_model
 from morpheus.mosaic import Region
 from morpheus.mosaic.filters import wavelength
@@ -42,7 +42,14 @@ from morpheus.visual import (
     write_picture,
 )
 
-__all__ = ["Field", "FieldOptions", "draw_stamps", "run"]
+__all__ = [
+    "Field",
+    "FieldOptions",
+    "check_field_targets",
+    "color_channels",
+    "draw_stamps",
+    "run",
+]
 
 CLASSES_FILE, RGB_FILE, STAMPS_FILE = "classes.png", "rgb.png", "stamps.png"
 _CHANNELS = 3
@@ -156,7 +163,7 @@ def run(
     folder, watch = Path(output), Stopwatch()
     config = load_model(find_model(model)).config
     given = images_for(config, images, weights, rms, dq)
-    _check_all(folder, config, given.choice.given, options, overwrite=overwrite)
+    check_field_targets(folder, config, given.choice.given, options, overwrite=overwrite)
     with watch.stage("classify"):
         classification = classify(
             given.images,
@@ -197,7 +204,7 @@ def run(
     return dataclasses.replace(field, paths=tuple(paths))
 
 
-def _check_all(
+def check_field_targets(
     folder: Path,
     config: ModelConfig,
     bands: tuple[str, ...],
@@ -205,19 +212,31 @@ def _check_all(
     *,
     overwrite: bool,
 ) -> None:
-    """Find out before any work is done what cannot be done after it."""
+    """Find out before any work is done what cannot be done after it.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the products go.
+    config : ModelConfig
+        The model.
+    bands : tuple of str
+        The bands that are given.
+    options : FieldOptions
+        What is to be done.
+    overwrite : bool
+        Whether products that exist may be replaced.
+
+    Raises
+    ------
+    MorpheusError
+        If options cannot be used, or products cannot be written.
+    """
     name = options.catalog_file
     check_catalog_path(folder / name, readable=True)
     made = [SEGMENTATION_FILE, GUIDED_FILE, CLASSES_FILE, RGB_FILE, STAMPS_FILE]
-    forms = itertools.product((False, True), repeat=2)
-    maps = {
-        path.name
-        for compress, single_file in forms
-        for path in Classification.targets(
-            folder, config.classes, compress=compress, single_file=single_file
-        )
-    }
-    if Path(name).name != name or name in {*made, *maps}:
+    maps = all_map_files(folder, config.classes)
+    if Path(name).name != name or name in {*made, *(path.name for path in maps)}:
         raise OptionError(
             f"the catalogue cannot be called {name}: give the name of a file in the output folder"
             " that is none of the other products"
@@ -230,7 +249,7 @@ def _check_all(
     detection_thresholds(dataclasses.asdict(config.detection), options.segmentation)
     if options.positions is not None:
         open_positions(options.positions)
-    Classification.check_targets(folder, config.classes, overwrite=overwrite)
+    check_targets(maps, overwrite=overwrite)
     check_targets([folder / one for one in (*made, name)], overwrite=overwrite)
 
 
@@ -257,7 +276,7 @@ def _draw(
         )
     ]
     add_file(path, "colors", {"statistic": statistic})
-    channels = _channels(tuple(by_band)) if rgb is None else rgb
+    channels = color_channels(tuple(by_band)) if rgb is None else rgb
     if channels is not None:
         planes = rgb_planes([by_band[band].data for band in channels])
         picture = lupton_rgb(*planes, mask=classification.mask)
@@ -329,10 +348,19 @@ def draw_stamps(
     return write_picture(path, sheet, overwrite=overwrite)
 
 
-def _channels(bands: tuple[str, ...]) -> tuple[str, ...] | None:
-    """Choose the reddest, the middle and the bluest band; None if that is not known.
+def color_channels(bands: tuple[str, ...]) -> tuple[str, ...] | None:
+    """Choose the bands of the colour picture.
 
-    With two bands these, from the redder to the bluer; with one, that.
+    Parameters
+    ----------
+    bands : tuple of str
+        Those that there are.
+
+    Returns
+    -------
+    tuple of str or None
+        The reddest, the middle and the bluest; of two bands these, from the redder to the bluer; of
+        one, that. None if it is not known which is redder.
     """
     if len(bands) == 1:
         return bands

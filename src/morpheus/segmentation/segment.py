@@ -3,35 +3,26 @@
 import dataclasses
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
-from astropy.stats import sigma_clipped_stats
-from astropy.table import MaskedColumn, Table
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from morpheus.errors import GridMismatchError, ImageError, ModelError, OptionError
-from morpheus.inference import Classification, ClassMaps
+from morpheus.inference import Classification
 from morpheus.model.config import DetectionThresholds
 from morpheus.mosaic import MosaicWarning
-from morpheus.provenance import Stopwatch, morpheus_version, now
-from morpheus.segmentation.deblend import deblend
-from morpheus.segmentation.detect import EIGHT, probability_regions, published_regions
-from morpheus.segmentation.flags import SourceFlag
-from morpheus.segmentation.guided import claim, read_positions
+from morpheus.mosaic.sky import grid_step
+from morpheus.provenance import Stopwatch, now
+from morpheus.segmentation.detect import probability_regions, published_regions
+from morpheus.segmentation.guided import read_positions
 from morpheus.segmentation.options import SegmentationOptions
+from morpheus.segmentation.prepare import level_and_noise, sky_or_all, smoothed
 from morpheus.segmentation.segmentation import Segmentation
+from morpheus.segmentation.separate import Separator, irregularity
+from morpheus.segmentation.sources import segmentation_record, source_table, touched
 
-__all__ = ["detection_thresholds", "segment"]
-
-# Fewer pixels of sky than this say little of its level and noise.
-_ENOUGH_SKY = 100
-# And more than this do not make a median any better: its error is 1/1000 of the noise.
-_MOST_SKY = 2_000_000
-# Farther from any good pixel than this share of the smoothing there is nothing to take a mean of.
-_LEAST_WEIGHT = 1e-3
+__all__ = ["detection_thresholds", "segment", "statistic_of"]
 
 
 def segment(
@@ -76,12 +67,13 @@ def segment(
     Notes
     -----
     The level and noise of the sky in the detection image are the sigma-clipped median and
-    standard deviation where no source is found, one value each for the image.
+    standard deviation where no source is found, one value each for the image; measured on an even
+    grid of about a million pixels, or on all.
     """
     options = SegmentationOptions() if options is None else options
     started, watch = now(), Stopwatch()
     image = _checked(flux, classification)
-    statistic = options.statistic or ("votes" if options.method == "published" else "mean")
+    statistic = statistic_of(options)
     maps, valid = classification.maps(statistic), classification.n > 0
     thresholds = detection_thresholds(
         classification.provenance.get("model", {}).get("detection", {}), options
@@ -103,36 +95,26 @@ def segment(
     with watch.stage("deblend"):
         sky = valid & (regions == 0)
         image, noise = _prepared(image, sky, options.deblending.smoothing)
-        separator = _Separator(image, noise, _irregular(maps), thresholds.min_area, options)
-        if found is None:
-            labels = separator.deblend(regions)
-        else:
-            labels, found["label"] = separator.share_out(regions, found)
+        separator = Separator(image, noise, irregularity(maps), thresholds.min_area, options)
+        labels, label_of = separator.separate(regions, found)
     labels, numbers = _in_reading_order(labels)
-    sources = Table({"label": np.arange(1, numbers.max() + 1, dtype=np.int32)})
-    sources["parent"] = _parents(labels, regions, len(sources))
-    sources["flags"] = _flags(labels, sources["parent"], valid, classification.mask)
-    if found is not None:
-        found["label"] = numbers[found["label"]]
-        _name_sources(sources, found)
+    parents = _parents(labels, regions, int(numbers.max()))
+    flags = touched(labels, valid, classification.mask)
+    if found is not None and label_of is not None:
+        found["label"] = numbers[label_of]
     return Segmentation(
         labels=labels,
-        sources=sources,
+        sources=source_table(parents, flags, found),
         mask=~valid,
         positions=found,
         wcs=classification.wcs,
         provenance={
             "started": started,
-            "creator": f"morpheus {morpheus_version()}",
-            **_model_record(classification),
-            "method": options.method,
+            **segmentation_record(
+                classification.provenance, options, thresholds, noise, len(parents), found
+            ),
             "statistic": statistic,
             "detection_band": detection_band or "",
-            "options": dataclasses.asdict(options),
-            "thresholds": dataclasses.asdict(thresholds),
-            "noise": noise,
-            "n_sources": len(sources),
-            **({} if found is None else _positions_record(found)),
             "seconds": watch.seconds,
         },
     )
@@ -155,6 +137,22 @@ def _checked(flux: Any, classification: Classification) -> NDArray[np.float32]:
     if np.isnan(image).all():
         raise ImageError("the detection image has no finite pixel that is not masked")
     return image
+
+
+def statistic_of(options: SegmentationOptions) -> Literal["mean", "votes"]:
+    """Say which statistic the sources are found in.
+
+    Parameters
+    ----------
+    options : SegmentationOptions
+        What was asked for.
+
+    Returns
+    -------
+    {"mean", "votes"}
+        By default the votes for the published method, and else the mean.
+    """
+    return options.statistic or ("votes" if options.method == "published" else "mean")
 
 
 def detection_thresholds(
@@ -191,74 +189,11 @@ def _prepared(
     image: NDArray[np.float32], sky: NDArray[np.bool_], smoothing: float
 ) -> tuple[NDArray[np.float32], float]:
     """Smooth the image and subtract the sky; measure the noise that is left."""
-    good = np.isfinite(image)
-    sky = sky & good
-    if np.count_nonzero(sky) < _ENOUGH_SKY:
-        sky = good  # the clipping has to do it
-    level, _ = _level_and_noise(image, sky)
-    image = ndimage.gaussian_filter(np.where(good, image - np.float32(level), 0), smoothing)
-    if not good.all():
-        # The mean over the good pixels: a hole in a galaxy is no gap between two.
-        weight = ndimage.gaussian_filter(good.astype(np.float32), smoothing)
-        image = np.divide(image, weight, out=np.zeros_like(image), where=weight > _LEAST_WEIGHT)
-    _, noise = _level_and_noise(image, sky)
-    return image, noise
-
-
-def _level_and_noise(image: NDArray[np.float32], sky: NDArray[np.bool_]) -> tuple[float, float]:
-    """Clipped median and standard deviation of the sky, or of an even sample of it."""
-    values = image[sky]
-    # Double precision: the squares of fluxes in W / m2 are zero in single precision.
-    values = values[:: 1 + values.size // _MOST_SKY].astype(np.float64)
-    _, level, noise = sigma_clipped_stats(values)
-    return float(level), float(noise)
-
-
-def _irregular(maps: ClassMaps) -> NDArray[np.float32]:
-    """Give P(irregular) among the classes of source; 0 for a model that does not know it."""
-    if "irregular" not in maps:
-        return np.zeros_like(maps["background"])
-    source = np.maximum(1 - maps["background"], 1e-6)
-    return np.asarray(np.nan_to_num(np.clip(maps["irregular"] / source, 0, 1)), np.float32)
-
-
-@dataclass(frozen=True)
-class _Separator:
-    """Shares out regions among the sources in them."""
-
-    image: NDArray[np.float32]
-    noise: float
-    irregular: NDArray[np.float32]
-    min_area: int
-    options: SegmentationOptions
-
-    @property
-    def connectivity(self) -> int:
-        return 1 if self.options.method == "published" else 2
-
-    def deblend(self, regions: NDArray[np.int32]) -> NDArray[np.int32]:
-        """Separate the regions where the flux has a gap."""
-        if not self.options.deblend:
-            return regions
-        return deblend(
-            regions,
-            self.image,
-            noise=self.noise,
-            irregular=self.irregular,
-            connectivity=self.connectivity,
-            min_area=self.min_area,
-            options=self.options.deblending,
-        )
-
-    def share_out(
-        self, regions: NDArray[np.int32], positions: Table
-    ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        """Share out the regions among the positions; what has none is kept or dropped."""
-        labels, label_of = claim(regions, self.image, positions, connectivity=self.connectivity)
-        if self.options.unmatched == "keep":
-            others = self.deblend(np.where(labels == 0, regions, 0))
-            labels = np.where(others > 0, others + np.int32(len(positions)), labels)
-        return labels, label_of
+    grid = (slice(None, None, grid_step(image.shape)),) * 2
+    few = sky_or_all(image[grid], sky[grid])
+    level, _ = level_and_noise(image[grid], few)
+    image = smoothed(image, level, smoothing, holes=not np.isfinite(image).all())
+    return image, level_and_noise(image[grid], few)[1]
 
 
 def _in_reading_order(labels: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
@@ -284,47 +219,3 @@ def _parents(
     parents = np.zeros(n_sources + 1, np.int32)
     parents[labels] = regions  # all pixels of a source lie in one region
     return parents[1:]
-
-
-def _flags(
-    labels: NDArray[np.int32],
-    parents: NDArray[np.int32],
-    valid: NDArray[np.bool_],
-    mask: NDArray[np.bool_],
-) -> NDArray[np.int32]:
-    """Tell of each source what it touches, and whether it is a part of a blend."""
-    flags = np.zeros(len(parents) + 1, np.int32)
-    outside = np.pad(~valid & ~mask, 1, constant_values=True)
-    for flag, place in ((SourceFlag.EDGE, outside), (SourceFlag.MASKED, np.pad(mask, 1))):
-        near = ndimage.binary_dilation(place, EIGHT)[1:-1, 1:-1]
-        flags[np.unique(labels[near])] |= flag
-    counts = np.bincount(parents)
-    flags[1:][counts[parents] > 1] |= SourceFlag.DEBLENDED
-    return flags[1:]
-
-
-def _name_sources(sources: Table, positions: Table) -> None:
-    """Give the sources the identifiers of their positions."""
-    detected = positions[positions["label"] > 0]
-    labels, first = np.unique(detected["label"], return_index=True)
-    names = np.ma.masked_all(len(sources), positions["id"].dtype)
-    names[labels - 1] = detected["id"][first]
-    sources["position_id"] = MaskedColumn(names)
-    sources["flags"][names.mask] |= SourceFlag.UNMATCHED
-
-
-def _model_record(classification: Classification) -> dict[str, Any]:
-    model = classification.provenance.get("model")
-    return (
-        {} if model is None else {"model": model["name"], "weights_sha256": model["weights_sha256"]}
-    )
-
-
-def _positions_record(positions: Table) -> dict[str, Any]:
-    detected = positions["label"] > 0
-    return {
-        "positions": len(positions),
-        "undetected_positions": positions["id"][~detected].tolist(),
-        # Those in the very pixel of an earlier one.
-        "shared_positions": int(detected.sum()) - np.unique(positions["label"][detected]).size,
-    }

@@ -1,6 +1,7 @@
 """The result: a label map with its sources, and the same on disk."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from morpheus.mosaic.files import READ_ERRORS, FitsFiles
 from morpheus.mosaic.products import check_targets, write_hdus
 from morpheus.mosaic.report import add_file, check_not_replaced, discard_files
 
-__all__ = ["GUIDED_FILE", "SEGMENTATION_FILE", "Segmentation"]
+__all__ = ["GUIDED_FILE", "SEGMENTATION_FILE", "Segmentation", "map_headers", "table_hdus"]
 
 SEGMENTATION_FILE, GUIDED_FILE = "segmap.fits", "guided_segmap.fits"
 
@@ -120,19 +121,15 @@ class Segmentation:
         astropy.io.fits.HDUList
             The labels, MASK, SOURCES and, in a guided segmentation, POSITIONS.
         """
-        header = self._header()
-        labels = header.copy()
-        labels["BUNIT"] = ("", "0: sky or not classified; 1 to N: sources")
+        headers = map_headers(self.wcs, self.provenance)
         hdus = fits.HDUList(
             [
-                fits.PrimaryHDU(self.labels, labels),
-                fits.ImageHDU(self.mask.astype(np.uint8), header, name="MASK"),
-                _table_hdu(self.sources, "SOURCES"),
+                fits.PrimaryHDU(self.labels, headers["SEGMAP"]),
+                fits.ImageHDU(self.mask.astype(np.uint8), headers["MASK"], name="MASK"),
+                *table_hdus(self.sources, self.positions),
             ]
         )
         hdus[0].name = "SEGMAP"
-        if self.positions is not None:
-            hdus.append(_table_hdu(self.positions, "POSITIONS"))
         return hdus
 
     @classmethod
@@ -186,13 +183,48 @@ class Segmentation:
         except (ImageError, *READ_ERRORS) as error:
             raise ProductError(f"cannot read the segmentation: {error}") from error
 
-    def _header(self) -> fits.Header:
-        """World coordinates, and what made it."""
-        header = fits.Header() if self.wcs is None else self.wcs.to_header(relax=True)
-        for key, card in _CARDS.items():
-            if key in self.provenance:
-                header[card] = _ascii(str(self.provenance[key]))
-        return header
+
+def map_headers(wcs: WCS | None, provenance: Mapping[str, Any]) -> dict[str, fits.Header]:
+    """Make the headers of the images of a segmentation.
+
+    Parameters
+    ----------
+    wcs : astropy.wcs.WCS or None
+        World coordinates.
+    provenance : mapping
+        What made it.
+
+    Returns
+    -------
+    dict of str to astropy.io.fits.Header
+        For SEGMAP and MASK.
+    """
+    header = fits.Header() if wcs is None else wcs.to_header(relax=True)
+    for key, card in _CARDS.items():
+        if key in provenance:
+            header[card] = _ascii(str(provenance[key]))
+    labels = header.copy()
+    labels["BUNIT"] = ("", "0: sky or not classified; 1 to N: sources")
+    return {"SEGMAP": labels, "MASK": header}
+
+
+def table_hdus(sources: Table, positions: Table | None) -> list[fits.BinTableHDU]:
+    """Make the tables of a segmentation's file.
+
+    Parameters
+    ----------
+    sources : astropy.table.Table
+        The sources.
+    positions : astropy.table.Table or None
+        External positions.
+
+    Returns
+    -------
+    list of astropy.io.fits.BinTableHDU
+        SOURCES and perhaps POSITIONS.
+    """
+    tables = [_table_hdu(sources, "SOURCES")]
+    return tables if positions is None else [*tables, _table_hdu(positions, "POSITIONS")]
 
 
 def _ascii(text: str) -> str:

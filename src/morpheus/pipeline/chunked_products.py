@@ -1,0 +1,173 @@
+"""What a run in chunks writes beside its maps: records, headers, pictures."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from astropy.table import Table
+
+from morpheus.catalog import Catalog
+from morpheus.distributed.pictures import coarse_band, coarse_classes, coarseness, places_of
+from morpheus.distributed.spec import FieldSpec, StoredField
+from morpheus.distributed.stages import Classified, Sources
+from morpheus.inference.product import MapsProduct
+from morpheus.mosaic.report import add_file
+from morpheus.pipeline.chunked_setup import ChunkedSetup
+from morpheus.pipeline.classification import classification_record
+from morpheus.pipeline.field import CLASSES_FILE, RGB_FILE, STAMPS_FILE, color_channels
+from morpheus.pipeline.opening import OpenField
+from morpheus.provenance import now
+from morpheus.segmentation.sources import segmentation_record
+from morpheus.visual import choose_sources, lupton_rgb, rgb_planes, stamp_sheet, write_picture
+from morpheus.visual.colors import class_colors
+
+__all__ = ["draw", "maps_product", "sources_record"]
+
+
+def maps_product(
+    setup: ChunkedSetup,
+    spec: FieldSpec,
+    field: OpenField,
+    classified: Classified,
+    started: str,
+    seconds: Mapping[str, float],
+) -> MapsProduct:
+    """Say what the files of the class maps are.
+
+    Parameters
+    ----------
+    setup : ChunkedSetup
+        What was asked for.
+    spec : FieldSpec
+        What tasks know.
+    field : OpenField
+        The images.
+    classified : Classified
+        What became of the pixels.
+    started : str
+        When the run was.
+    seconds : mapping of str to float
+        Time that it took so far.
+
+    Returns
+    -------
+    MapsProduct
+        With the provenance of the class maps.
+    """
+    name, precision, batch_size = classified.engines[0]
+    provenance = {
+        "started": started,
+        **classification_record(
+            setup.config,
+            field.given.choice,
+            setup.inference,
+            whole=field.image_shape,
+            region=field.region,
+            skies=dict(zip(spec.inputs.bands, field.skies, strict=False)),
+            inputs=field.records,
+        ),
+        "engine": {
+            "name": name,
+            "precision": precision,
+            "batch_size": int(batch_size),
+            "workers": 1,
+        },
+        "shape": list(spec.shape),
+        "masked_pixels": classified.masked,
+        "classified_pixels": classified.classified,
+        "seconds": dict(seconds),
+    }
+    if len(classified.engines) > 1:
+        provenance["engines"] = [list(one) for one in classified.engines]
+    return MapsProduct(setup.config.classes, spec.single, field.wcs, provenance)
+
+
+def sources_record(
+    setup: ChunkedSetup,
+    spec: FieldSpec,
+    classified: Mapping[str, Any],
+    found: Sources,
+    positions: Table | None,
+) -> dict[str, Any]:
+    """Say how sources were found.
+
+    Parameters
+    ----------
+    setup : ChunkedSetup
+        What was asked for.
+    spec : FieldSpec
+        What tasks know.
+    classified : mapping
+        Provenance of the class maps.
+    found : Sources
+        The sources.
+    positions : astropy.table.Table or None
+        External positions, with `label`.
+
+    Returns
+    -------
+    dict
+        As `Segmentation.provenance`.
+    """
+    n_sources, options = len(found.parents), setup.options.segmentation
+    return {
+        "started": now(),
+        **segmentation_record(
+            classified, options, spec.thresholds, found.noise, n_sources, positions
+        ),
+        "statistic": spec.statistic,
+        "detection_band": spec.inputs.bands[0],
+    }
+
+
+def draw(
+    setup: ChunkedSetup, field: StoredField, catalog: Catalog, segmap: str, *, overwrite: bool
+) -> list[Path]:
+    """Draw the classes, the sky in colour and some sources.
+
+    Parameters
+    ----------
+    setup : ChunkedSetup
+        What was asked for.
+    field : StoredField
+        The field, with its sources.
+    catalog : Catalog
+        The same, measured.
+    segmap : str
+        Name of the file of the sources.
+    overwrite : bool
+        Whether pictures that exist may be replaced.
+
+    Returns
+    -------
+    list of Path
+        The pictures.
+    """
+    bands, statistic = field.spec.inputs.bands, field.spec.statistic
+    step = coarseness(field.shape)
+    path = setup.folder / CLASSES_FILE
+    colors = class_colors(coarse_classes(field, step), unclassified="grey")
+    paths = [write_picture(path, colors, overwrite=overwrite)]
+    add_file(path, "colors", {"statistic": statistic, "pixels_averaged": step})
+    channels = color_channels(bands) if setup.options.rgb is None else setup.options.rgb
+    if channels is not None:
+        planes = rgb_planes([coarse_band(field, band, step) for band in channels])
+        paths.append(
+            write_picture(setup.folder / RGB_FILE, lupton_rgb(*planes), overwrite=overwrite)
+        )
+        add_file(paths[-1], "rgb", {"bands": channels, "pixels_averaged": step})
+    if len(catalog):
+        places = places_of(field, choose_sources(catalog.table))
+        scale = catalog.provenance["pixel_scale"]
+        sheet = stamp_sheet(
+            places.table,
+            places.images,
+            places.labels,
+            places.colors,
+            detection=bands[0],
+            pixel_scale=scale,
+        )
+        paths.append(write_picture(setup.folder / STAMPS_FILE, sheet, overwrite=overwrite))
+        made_from = [segmap, setup.options.catalog_file]
+        add_file(paths[-1], "stamps", {}, made_from=made_from)
+    return paths

@@ -1,0 +1,159 @@
+"""What is known of a field before a pixel of it is classified."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from astropy.wcs import WCS
+
+from morpheus.distributed.spec import Inputs
+from morpheus.errors import OptionError
+from morpheus.model import ModelConfig
+from morpheus.model.normalise import needs_sky
+from morpheus.mosaic import InputRecord, Region, parse_region
+from morpheus.mosaic.bands import images_by_band, maps_by_band
+from morpheus.mosaic.opened import OpenMosaic
+from morpheus.mosaic.read import cut_out, measure_field_skies
+from morpheus.mosaic.sky import SkyLevel, grid_step
+from morpheus.pipeline.classification import warn_of_misfit
+from morpheus.pipeline.given import GivenImages
+
+__all__ = ["OpenField", "files_only"]
+
+
+@dataclass(frozen=True, eq=False)
+class OpenField:
+    """What is known of a field before a pixel of it is classified.
+
+    Parameters
+    ----------
+    given : GivenImages
+        Images and maps by band.
+    inputs : Inputs
+        The same for the tasks.
+    records : tuple of InputRecord
+        The same for the provenance.
+    region : Region or None
+        What part of the images is the field.
+    origin : tuple of int
+        Where its first pixel (y, x) lies in them.
+    shape, image_shape : tuple of int
+        Size (y, x) of the field and of the images, in pixels.
+    wcs : astropy.wcs.WCS or None
+        World coordinates of the field.
+    skies : tuple of SkyLevel
+        Sky of each band in the images; empty if the model needs none.
+    """
+
+    given: GivenImages
+    inputs: Inputs
+    records: tuple[InputRecord, ...]
+    region: Region | None
+    origin: tuple[int, int]
+    shape: tuple[int, int]
+    image_shape: tuple[int, int]
+    wcs: WCS | None
+    skies: tuple[SkyLevel, ...]
+
+    @classmethod
+    def of(
+        cls,
+        opened: OpenMosaic,
+        given: GivenImages,
+        config: ModelConfig,
+        region: Region | str | None,
+    ) -> "OpenField":
+        """Look at images that were opened.
+
+        Parameters
+        ----------
+        opened : OpenMosaic
+            The images.
+        given : GivenImages
+            The same, as they were given.
+        config : ModelConfig
+            The model.
+        region : Region, str or None
+            What part of them is the field.
+
+        Returns
+        -------
+        OpenField
+            What is known.
+
+        Raises
+        ------
+        MorpheusError
+            If they cannot be used.
+        """
+        where = parse_region(region) if isinstance(region, str) else region
+        section, _, wcs = cut_out(where, 0, opened.wcs, opened.shape)
+        warn_of_misfit(config, opened.bands, opened.units, wcs, stacklevel=4)
+        step = grid_step(opened.shape)
+        thinned = opened.thinned_out(step)  # also tells whether there is anything
+        skies = measure_field_skies(opened.bands, thinned, 1) if needs_sky(config) else ()
+        shape = (section[0].stop - section[0].start, section[1].stop - section[1].start)
+        if wcs is not None:
+            wcs.array_shape = shape
+        return cls(
+            given=given,
+            inputs=_inputs(opened, given),
+            records=opened.records(),
+            region=where,
+            origin=(section[0].start, section[1].start),
+            shape=shape,
+            image_shape=opened.shape,
+            wcs=wcs,
+            skies=skies,
+        )
+
+
+def files_only(given: GivenImages) -> GivenImages:
+    """Name images and maps by band, and make sure that other processes can read them.
+
+    Parameters
+    ----------
+    given : GivenImages
+        As they were given.
+
+    Returns
+    -------
+    GivenImages
+        With mappings of bands to files.
+
+    Raises
+    ------
+    OptionError
+        If something is no file.
+    """
+    bands = given.choice.given
+    images = dict(zip(bands, images_by_band(given.images, bands), strict=True))
+    maps = [
+        {band: one for on, one in maps_by_band(option, bands, kind) for band in on}
+        for kind, option in (("weights", given.weights), ("rms", given.rms), ("dq", given.dq))
+    ]
+    for by_band in (images, *maps):
+        for band, one in by_band.items():
+            if not isinstance(one, str | Path):
+                raise OptionError(
+                    f"{band} is given as a {type(one).__name__}; a run in chunks reads files: write"
+                    " it to one, or use morpheus.run"
+                )
+    return GivenImages(given.choice, images, *(one or None for one in maps))
+
+
+def _inputs(opened: OpenMosaic, given: GivenImages) -> Inputs:
+    files = tuple(
+        {band: str(Path(os.path.expanduser(one)).absolute()) for band, one in (by or {}).items()}  # noqa: PTH111
+        for by in (given.images, given.weights, given.rms, given.dq)
+    )
+    images, weights, rms, dq = files
+    return Inputs(
+        opened.bands,
+        images,
+        weights,
+        rms,
+        dq,
+        units=dict(zip(opened.bands, opened.units, strict=True)),
+        calibrations=dict(zip(opened.bands, opened.calibrations, strict=True)),
+    )
