@@ -10,6 +10,9 @@ from astropy.io import fits
 
 from morpheus.errors import ImageError
 from morpheus.mosaic import read_mosaic
+from morpheus.mosaic.files import FitsFiles
+from morpheus.mosaic.images import open_image
+from morpheus.mosaic.plain import plain_reader
 
 BAND = ["F160W"]
 
@@ -186,8 +189,9 @@ def test_unsigned_integers(write):
     np.testing.assert_array_equal(read(write(data)).data[0], data)
 
 
-def test_only_the_section_is_read(write, wcs, monkeypatch):
-    path = write(np.arange(200.0 * 16).reshape(200, 16), wcs=wcs)
+def test_only_the_section_of_scaled_images_is_read(wcs, tmp_path, monkeypatch):
+    path, stored = tmp_path / "scaled.fits", np.arange(200 * 16, dtype=np.int16).reshape(200, 16)
+    scaled(path, stored, wcs, bzero=3, bscale=2, blank=None, tiled=False)
     asked = []
     original = fits.hdu.image.Section.__getitem__
     monkeypatch.setattr(
@@ -197,6 +201,40 @@ def test_only_the_section_is_read(write, wcs, monkeypatch):
     )
     read(path, region="53.12,-27.8,4pix")
     assert asked[0] == (slice(3, 7), slice(5, 9))
+
+
+@pytest.mark.parametrize("dtype", [">f4", ">f8"])
+def test_only_the_section_of_plain_images_is_read(write, wcs, dtype):
+    data = np.arange(200.0 * 16).reshape(200, 16).astype(dtype)
+    path = write(data, wcs=wcs)
+    with FitsFiles() as files:
+        image = open_image(path, label="x", kind="image", files=files)
+        # What lies around the section is not there any more.
+        with path.open("r+b") as file:
+            start = files.open(path)[0].fileinfo()["datLoc"]
+            file.seek(start + 7 * 16 * data.itemsize)
+            file.truncate()
+        section = (slice(3, 7), slice(5, 9))
+        np.testing.assert_array_equal(image.read(section), data[section])
+        np.testing.assert_array_equal(image.read((slice(0, 7), slice(0, 16))), data[:7])
+        with pytest.raises(ImageError, match="ends early"):
+            image.read((slice(3, 8), slice(5, 9)))
+
+
+@pytest.mark.parametrize("how", ["gz", "scaled", "tiled", "whole numbers"])
+def test_images_that_are_not_plain_are_left_to_astropy(tmp_path, how):
+    path = tmp_path / ("a.fits.gz" if how == "gz" else "a.fits")
+    if how == "tiled":
+        fits.CompImageHDU(np.ones((8, 8), np.float32)).writeto(path)
+    elif how == "whole numbers":
+        fits.writeto(path, np.ones((8, 8), np.int32))
+    else:
+        hdu = fits.PrimaryHDU(np.ones((8, 8), np.float32))
+        if how == "scaled":
+            hdu.header["BSCALE"] = 2.0
+        hdu.writeto(path)
+    with fits.open(path) as hdus:
+        assert plain_reader(path, hdus[-1]) is None
 
 
 def test_files_are_closed(files, bands, monkeypatch):

@@ -24,6 +24,7 @@ from morpheus.mosaic.files import (
 )
 from morpheus.mosaic.grid import celestial_wcs
 from morpheus.mosaic.mosaic import Kind
+from morpheus.mosaic.plain import plain_reader
 
 __all__ = ["Image", "Section", "open_image"]
 
@@ -169,8 +170,10 @@ def open_image(source: Any, *, label: str, kind: Kind, files: FitsFiles) -> Imag
     """
     if isinstance(source, str | PathLike):
         path, key = split_hdu(Path(source))
-        image = _from_hdus(files.open(path), key, kind=kind, name=str(source))
-        return replace(image, path=path)
+        hdus = files.open(path)
+        image = _from_hdus(hdus, key, kind=kind, name=str(source))
+        index = choose_hdu(hdus, key, kind=kind, name=str(source))
+        return replace(image, path=path, pixels=plain_reader(path, hdus[index]) or image.pixels)
     if isinstance(source, fits.HDUList):
         return _from_hdus(source, None, kind=kind, name=label)
     if isinstance(source, HDU_TYPES):
