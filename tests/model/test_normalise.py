@@ -139,7 +139,14 @@ def test_values_beyond_all_measure_stay_numbers():
     x[0, 0, 0, 0] = -3e38
     found = SkyNormaliser((SkyLevel(0.0, 1e-10),))(x)
     assert np.isfinite(found).all()
-    assert found[0, 0, 0, 0] == -found[0, 0, 1, 1] < -40
+    assert found[0, 0, 0, 0] == -found[0, 0, 1, 1] < -20
+
+
+def test_the_logarithm_is_the_inverse_hyperbolic_sine():
+    x = np.concatenate([np.geomspace(1e-9, 1e12, 5000), [0.0]]).astype(np.float32)
+    x = np.concatenate([x, -x])[None, None, :, None]
+    found = SkyNormaliser((SkyLevel(0.0, 1.0),))(x)[0, 0]
+    np.testing.assert_allclose(found, np.arcsinh(x[0, 0].astype(float)) / 2, rtol=2e-7, atol=2e-7)
 
 
 def test_bands_by_their_names():

@@ -19,8 +19,8 @@ _FEWEST_PIXELS = 1000
 _SIGNIFICANT = 4.0
 _SMALLEST = 0.02  # of the squared factor; errors are hardly ever known as well
 _NO_NOISE = 1e-6  # of what the errors claim
-# More pixels than this are not needed: the factor is then known to 1%.
-_MOST_PIXELS = 4_000_000
+# More pixels than this are not needed: the factor is then known to half a percent.
+_MOST_PIXELS = 2_000_000
 _STRIP = 64  # rows
 
 NoiseStrip: TypeAlias = tuple[NDArray[np.float32], NDArray[np.bool_]]

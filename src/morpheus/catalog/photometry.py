@@ -53,7 +53,9 @@ class Apertures:
     Parameters
     ----------
     catalog : SourceCatalog
-        Of the detection band, with all labels.
+        Of the detection band, with what was found of the sources.
+    data : ndarray of float32, shape (y, x)
+        The detection band without its background.
     labels : SegmentationImage
         The sources.
     rows : ndarray of int, shape (source,)
@@ -66,6 +68,7 @@ class Apertures:
     """
 
     catalog: SourceCatalog
+    data: NDArray[np.float32]
     labels: SegmentationImage
     rows: NDArray[np.intp]
     shape: Mapping[str, NDArray[np.float64]]
@@ -159,8 +162,10 @@ def measure_shapes(
         ]
 
     sources = np.arange(n_sources)
-    rows, failed = _in_portions(catalog, sources, shapes, len(_SHAPE))
-    return Apertures(catalog, labels, sources, dict(zip(_SHAPE, rows, strict=True)), failed)
+    # What is found of each is kept in it, for the other bands.
+    own = catalog[sources]
+    rows, failed = _in_portions(own, sources, shapes, len(_SHAPE))
+    return Apertures(own, data, labels, sources, dict(zip(_SHAPE, rows, strict=True)), failed)
 
 
 def measure_fluxes(
@@ -194,13 +199,15 @@ def measure_fluxes(
     Fluxes
         In image units.
     """
-    catalog = SourceCatalog(
-        data,
-        apertures.labels,
-        error=error,
-        mask=mask,
-        detection_catalog=apertures.catalog,
-    )
+    catalog = apertures.catalog
+    if data is not apertures.data:
+        catalog = SourceCatalog(
+            data,
+            apertures.labels,
+            error=error,
+            mask=mask,
+            detection_catalog=apertures.catalog,
+        )
 
     def fluxes(part: SourceCatalog) -> list[NDArray[np.float64]]:
         values = [part.kron_flux, part.kron_flux_err]
@@ -224,7 +231,9 @@ def _in_portions(
 
     def fill(start: int, stop: int) -> None:
         try:
-            rows = function(catalog[sources[start:stop]])
+            # All of a catalogue is not cut out of it, so that it keeps what is found.
+            is_all = stop - start == len(catalog.labels)
+            rows = function(catalog if is_all else catalog[sources[start:stop]])
         except (ValueError, ArithmeticError, IndexError, np.linalg.LinAlgError) as error:
             if stop - start == 1:
                 failures.append(error)

@@ -1,10 +1,13 @@
 """Who does the work: one process, or the workers of a Dask cluster."""
 
+import asyncio
 import errno
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,9 +19,10 @@ from morpheus.distributed.spec import FieldSpec, release
 from morpheus.distributed.store import FieldStore, Record
 from morpheus.errors import IncompleteError, OptionError, ProductError
 
-__all__ = ["Crew", "Task", "connect"]
+__all__ = ["Crew", "StageCost", "Task", "connect"]
 
 _TRIES = 2
+_PATIENCE = 10  # seconds
 _NAMED_FAILURES = 3
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
@@ -45,23 +49,55 @@ class Task:
     arguments: tuple[Any, ...] = ()
 
 
-def _perform(spec: FieldSpec, task: Task) -> tuple[Record | None, str]:
-    """Do a task unless it was done before; give its record, or why the disk cannot take it.
+@dataclass(frozen=True)
+class _Outcome:
+    """What became of a task: its record, or why the disk cannot take it."""
+
+    record: Record | None
+    full: str = ""
+    cpu: float = 0.0
+    kept: bool = False
+
+
+def _perform(spec: FieldSpec, task: Task) -> _Outcome:
+    """Do a task, unless it was done before.
 
     Digests of what it wrote are compared first: what a crash or a disk has damaged is made again.
     """
+    start = time.process_time()
     store = FieldStore(spec.store, spec.grid)
     found = store.record(task.stage, task.chunk.key)
     if found is not None and store.is_intact(task.chunk, found):
-        return found, ""
+        return _Outcome(found, cpu=time.process_time() - start, kept=True)
     try:
         record = task.function(spec, task.chunk, *task.arguments)
         store.save_record(task.stage, task.chunk.key, record)
     except OSError as error:
         if error.errno not in _NO_SPACE:
             raise
-        return None, os.strerror(error.errno or 0)
-    return {name: np.asarray(value) for name, value in record.items()}, ""
+        return _Outcome(None, os.strerror(error.errno or 0))
+    arrays = {name: np.asarray(value) for name, value in record.items()}
+    return _Outcome(arrays, cpu=time.process_time() - start)
+
+
+@dataclass
+class StageCost:
+    """What a stage took.
+
+    Parameters
+    ----------
+    seconds : float, optional
+        Wall time.
+    cpu_seconds : float, optional
+        Processor time of all tasks; with threads, also of what ran beside them.
+    tasks, kept : int, optional
+        How many tasks, and how many of them were done before.
+    """
+
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    tasks: int = 0
+    kept: int = 0
 
 
 @dataclass(frozen=True)
@@ -76,11 +112,14 @@ class Crew:
         How many tasks are worked on at once.
     dashboard : str or None
         Address of the cluster's dashboard.
+    costs : dict of str to StageCost
+        What the stages took that were run.
     """
 
     client: Any = None
     n_workers: int = 1
     dashboard: str | None = None
+    costs: dict[str, StageCost] = field(default_factory=dict)
 
     def run(
         self, spec: FieldSpec, tasks: Sequence[Task], progress: StageProgress | None = None
@@ -111,16 +150,22 @@ class Crew:
         records: dict[tuple[int, int], Record] = {}
         failed: list[tuple[Chunk, BaseException]] = []
         total, done = sum(task.chunk.n_pixels for task in tasks), 0
+        start = time.perf_counter()
         for task, outcome in self._outcomes(spec, tasks):
             if isinstance(outcome, BaseException):
                 failed.append((task.chunk, outcome))
                 continue
-            record, full = outcome
-            if record is None:
+            if outcome.record is None:
                 raise ProductError(
-                    f"cannot write to {spec.store}: {full}; make room, and go on with --resume"
+                    f"cannot write to {spec.store}: {outcome.full}; make room, and go on with"
+                    " --resume"
                 )
-            records[task.chunk.row, task.chunk.column] = record
+            records[task.chunk.row, task.chunk.column] = outcome.record
+            cost = self.costs.setdefault(task.stage, StageCost())
+            cost.cpu_seconds += outcome.cpu
+            cost.tasks += 1
+            cost.kept += outcome.kept
+            cost.seconds = time.perf_counter() - start
             done += task.chunk.n_pixels
             if progress is not None:
                 progress(task.stage, done, total)
@@ -138,7 +183,7 @@ class Crew:
 
     def _outcomes(
         self, spec: FieldSpec, tasks: Sequence[Task]
-    ) -> Iterator[tuple[Task, tuple[Record | None, str] | BaseException]]:
+    ) -> Iterator[tuple[Task, _Outcome | BaseException]]:
         if self.client is None:
             for task in tasks:
                 yield task, _tried(spec, task)
@@ -158,7 +203,7 @@ class Crew:
             self.client.cancel(list(futures))
 
 
-def _tried(spec: FieldSpec, task: Task) -> tuple[Record | None, str] | BaseException:
+def _tried(spec: FieldSpec, task: Task) -> _Outcome | BaseException:
     error: Exception | None = None
     for _ in range(_TRIES):
         try:
@@ -208,7 +253,8 @@ def connect(scheduler: str, n_workers: int) -> Iterator[Crew]:
             yield crew
         return
     try:
-        client = distributed.Client(scheduler, timeout=10, set_as_default=False)
+        _greet(distributed, scheduler)
+        client = distributed.Client(scheduler, timeout=_PATIENCE, set_as_default=False)
     except (OSError, ValueError, TimeoutError) as error:
         raise OptionError(
             f"--scheduler {scheduler}: no Dask scheduler can be reached there ({_one_line(error)});"
@@ -221,19 +267,40 @@ def connect(scheduler: str, n_workers: int) -> Iterator[Crew]:
         try:
             yield Crew(client, cores, client.dashboard_link)
         finally:
-            client.run(release)
+            client.run(release, on_error="ignore")  # a worker may be gone by now
+
+
+def _greet(distributed: Any, address: str) -> None:
+    """Make sure that a scheduler answers.
+
+    A client that finds none stays half open, and may block the next one when it is collected.
+    """
+
+    async def greet() -> None:
+        arguments = distributed.Security().get_connection_args("client")
+        comm = await distributed.comm.connect(address, timeout=_PATIENCE, **arguments)
+        await comm.close()
+
+    # In a thread of its own, since that of a notebook has a loop that is running.
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, greet()).result()
 
 
 @contextmanager
 def _local(distributed: Any, scheduler: str, n_workers: int) -> Iterator[Crew]:
+    import dask  # noqa: PLC0415 (as above)
+
     processes = scheduler == "processes"
     with (
+        dask.config.set({"distributed.nanny.pre-spawn-environ": _environment(dask)}),
         distributed.LocalCluster(
             n_workers=n_workers if processes else 1,
             threads_per_worker=1 if processes else n_workers,
             processes=processes,
-            host="127.0.0.1",
+            host="127.0.0.1" if processes else None,  # threads need no address
             dashboard_address="127.0.0.1:0",
+            # Whoever is on this machine could have workers do as they like, but for the keys.
+            security=True if processes else None,
             memory_limit=None,  # chunks are as large as the memory allows
             silence_logs=50,
         ) as cluster,
@@ -244,3 +311,13 @@ def _local(distributed: Any, scheduler: str, n_workers: int) -> Iterator[Crew]:
         finally:
             if not processes:
                 release()
+
+
+def _environment(dask: Any) -> dict[str, Any]:
+    """Give what is set for processes: what was allocated is kept for what is allocated next.
+
+    Dask has memory given back at once, which costs a third of the time of a chunk: every new array
+    is then zeroed page by page.
+    """
+    given = dask.config.get("distributed.nanny.pre-spawn-environ", {})
+    return {**given, "MALLOC_TRIM_THRESHOLD_": 192 << 20, "MALLOC_MMAP_THRESHOLD_": 32 << 20}

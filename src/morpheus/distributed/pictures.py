@@ -1,7 +1,7 @@
 """What pictures show of a field that is not in memory: all of it coarsely, or a few places."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,15 +9,15 @@ import numpy as np
 from astropy.table import Table
 from numpy.typing import NDArray
 
-from morpheus.distributed.products import bands_of_rows
-from morpheus.distributed.spec import StoredField
-from morpheus.inference import ClassMaps
+from morpheus.distributed.chunks import Chunk
+from morpheus.distributed.spec import FieldSpec, StoredField
+from morpheus.distributed.store import Record
 from morpheus.mosaic.images import Section
 from morpheus.visual.colors import class_colors
 
-__all__ = ["Places", "coarse_band", "coarse_classes", "coarseness", "places_of"]
+__all__ = ["Places", "coarse_field", "coarseness", "picture_chunk", "places_of"]
 
-_LARGEST_PICTURE = 4096  # pixels a side: what is larger is drawn coarsely
+_LARGEST_PICTURE = 2048  # pixels a side: what is larger is drawn coarsely
 _STAMP = 402  # pixels; the largest that a sheet shows, and a frame
 
 
@@ -32,28 +32,13 @@ def coarseness(shape: tuple[int, int]) -> int:
     Returns
     -------
     int
-        1 for fields of up to 4096 pixels a side.
+        1 for fields of up to 2048 pixels a side.
     """
     return math.ceil(max(shape) / _LARGEST_PICTURE)
 
 
-def _coarse(
-    field: StoredField,
-    step: int,
-    n_planes: int,
-    read: Callable[[Section], Iterable[NDArray[Any]]],
-) -> NDArray[np.float32]:
-    """Average over squares of pixels, those that are finite; NaN where none is."""
-    size = tuple(-(-n // step) for n in field.shape)
-    result = np.full((n_planes, *size), np.nan, np.float32)
-    for section in bands_of_rows(field, 8 * n_planes, step):
-        first, last = section[0].start // step, -(-section[0].stop // step)
-        for plane, values in zip(result, read(section), strict=True):
-            plane[first:last] = _block_means(np.asarray(values, np.float32), step)
-    return result
-
-
 def _block_means(values: NDArray[np.float32], step: int) -> NDArray[np.float32]:
+    """Average over squares of pixels, those that are finite; NaN where none is."""
     if step == 1:
         return values
     good = np.isfinite(values)
@@ -71,53 +56,77 @@ def _block_means(values: NDArray[np.float32], step: int) -> NDArray[np.float32]:
     return means.astype(np.float32)
 
 
-def coarse_classes(field: StoredField, step: int) -> ClassMaps:
-    """Give the class probabilities of a field for a picture.
+def picture_chunk(spec: FieldSpec, chunk: Chunk, step: int, bands: tuple[str, ...]) -> Record:
+    """Give what pictures show of a chunk: means of squares of pixels.
 
     Parameters
     ----------
-    field : StoredField
-        The classified field.
-    step : int
-        What `coarseness` gives.
-
-    Returns
-    -------
-    ClassMaps
-        Means of squares of pixels; NaN where none was classified.
-    """
-    classes = field.config.classes
-
-    def read(section: Section) -> Iterable[NDArray[Any]]:
-        maps = field.probabilities(section)
-        return (maps[name] for name in classes)
-
-    return ClassMaps(classes, _coarse(field, step, len(classes), read))
-
-
-def coarse_band(field: StoredField, band: str, step: int) -> NDArray[np.float32]:
-    """Give a band of a field for a picture.
-
-    Parameters
-    ----------
-    field : StoredField
+    spec : FieldSpec
         The field.
-    band : str
-        Its name.
+    chunk : Chunk
+        Which part of it; squares that begin in it are its.
     step : int
         What `coarseness` gives.
+    bands : tuple of str
+        Those of the colour picture.
 
     Returns
     -------
-    ndarray of float32, shape (y, x)
-        Means of squares of pixels that are masked in no band; NaN where there is none.
+    dict of str to ndarray
+        `classes`, of shape (class, y, x), NaN where no pixel was classified; and for each band
+        `band_<name>`, of shape (y, x), of the pixels that are masked in no band.
     """
+    field = StoredField(spec)
+    section = _whole_squares(chunk.section, step, spec.shape)
+    maps, invalid = field.probabilities(section), field.invalid(section)
+    record = {"classes": np.stack([_block_means(maps[name], step) for name in maps])}
+    for band in bands:
+        data = np.where(invalid, np.float32(np.nan), field.band(band, section).data)
+        record[f"band_{band}"] = _block_means(data, step)
+    return record
 
-    def read(section: Section) -> Iterable[NDArray[Any]]:
-        return [np.where(field.invalid(section), np.nan, field.band(band, section).data)]
 
-    plane: NDArray[np.float32] = _coarse(field, step, 1, read)[0]
-    return plane
+def _whole_squares(section: Section, step: int, shape: tuple[int, int]) -> Section:
+    rows, columns = (
+        slice(-(-part.start // step) * step, min(-(-part.stop // step) * step, n))
+        for part, n in zip(section, shape, strict=True)
+    )
+    return rows, columns
+
+
+def coarse_field(
+    spec: FieldSpec, records: Mapping[tuple[int, int], Record], step: int, bands: tuple[str, ...]
+) -> tuple[NDArray[np.float32], dict[str, NDArray[np.float32]]]:
+    """Put together what pictures show of a field.
+
+    Parameters
+    ----------
+    spec : FieldSpec
+        The field.
+    records : mapping of (int, int) to Record
+        What `picture_chunk` gave.
+    step : int
+        What `coarseness` gives.
+    bands : tuple of str
+        Those of the colour picture.
+
+    Returns
+    -------
+    classes : ndarray of float32, shape (class, y, x)
+        Class probabilities.
+    images : dict of str to ndarray of float32, shape (y, x)
+        The bands.
+    """
+    size = tuple(-(-n // step) for n in spec.shape)
+    planes: dict[str, NDArray[np.float32]] = {}
+    for chunk in spec.grid:
+        rows, columns = (slice(-(-s.start // step), -(-s.stop // step)) for s in chunk.section)
+        for name in ("classes", *(f"band_{band}" for band in bands)):
+            block = records[chunk.row, chunk.column][name]
+            whole = planes.setdefault(name, np.empty((*block.shape[:-2], *size), np.float32))
+            whole[..., rows, columns] = block
+    classes = planes.pop("classes")
+    return classes, {name.removeprefix("band_"): plane for name, plane in planes.items()}
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,33 +21,14 @@ from morpheus.mosaic.stream import StreamedPlane, write_stream
 from morpheus.segmentation import GUIDED_FILE, SEGMENTATION_FILE
 from morpheus.segmentation.segmentation import map_headers, table_hdus
 
-__all__ = ["bands_of_rows", "write_maps", "write_segmentation"]
+__all__ = ["write_maps", "write_segmentation"]
 
 
-def bands_of_rows(field: StoredField, n_bytes: int, multiple: int = 1) -> Iterator[Section]:
-    """Divide a field into bands of whole rows, none of which has parts in two rows of chunks.
-
-    Parameters
-    ----------
-    field : StoredField
-        The field.
-    n_bytes : int
-        Bytes that are held for each pixel.
-    multiple : int, optional
-        The number of rows of each band but the last is a multiple of it; then they may have.
-
-    Yields
-    ------
-    tuple of slice
-        Rows, and all columns.
-    """
+def _bands_of_rows(field: StoredField, n_bytes: int) -> Iterator[Section]:
+    """Divide a field into bands of whole rows, none of which has parts in two rows of chunks."""
     grid, (height, width) = field.spec.grid, field.shape
     step = grid.rows_at_once(n_bytes)
-    if multiple > 1:
-        step = max(1, step // multiple) * multiple
-        edges = [0, height]
-    else:
-        edges = [0, *(row * grid.size[0] - grid.offset[0] for row in range(1, grid.n_rows)), height]
+    edges = [0, *(row * grid.size[0] - grid.offset[0] for row in range(1, grid.n_rows)), height]
     for first, last in itertools.pairwise(edges):
         for start in range(first, last, step):
             yield slice(start, min(start + step, last)), slice(0, width)
@@ -103,7 +84,7 @@ def _rows(
     field: StoredField, dtype: np.dtype[Any], read: Callable[[Section], NDArray[Any]]
 ) -> Callable[[], Iterator[NDArray[Any]]]:
     def rows() -> Iterator[NDArray[Any]]:
-        for section in bands_of_rows(field, 8):
+        for section in _bands_of_rows(field, 8):
             yield read(section).astype(dtype, copy=False)
 
     return rows

@@ -26,6 +26,7 @@ from morpheus.distributed.measure import (
     thinned_of,
     thinned_task,
 )
+from morpheus.distributed.pictures import coarse_field, coarseness, picture_chunk
 from morpheus.distributed.progress import StageProgress
 from morpheus.distributed.regions import join_regions
 from morpheus.distributed.segment import (
@@ -41,7 +42,14 @@ from morpheus.distributed.store import FieldStore, Record
 from morpheus.mosaic.sky import grid_step
 from morpheus.segmentation.prepare import level_and_noise, sky_or_all
 
-__all__ = ["Classified", "Sources", "classify_field", "measure_field", "segment_field"]
+__all__ = [
+    "Classified",
+    "Sources",
+    "classify_field",
+    "coarse_pictures",
+    "measure_field",
+    "segment_field",
+]
 
 
 @dataclass(frozen=True)
@@ -259,3 +267,34 @@ def measure_field(
     measured = crew.run(spec, cells, progress)
     results = [cell_result_of(record, bands) for record in measured.values()]
     return assemble_catalog(setup, table, sources.boxes, skies, results)
+
+
+def coarse_pictures(
+    crew: Crew, spec: FieldSpec, bands: tuple[str, ...], progress: StageProgress | None
+) -> tuple[NDArray[np.float32], dict[str, NDArray[np.float32]], int]:
+    """Give what pictures show of a classified field.
+
+    Parameters
+    ----------
+    crew : Crew
+        Who does it.
+    spec : FieldSpec
+        The field.
+    bands : tuple of str
+        Those of the colour picture.
+    progress : callable or None
+        Told how far it is.
+
+    Returns
+    -------
+    classes : ndarray of float32, shape (class, y, x)
+        Class probabilities; NaN where nothing was classified.
+    images : dict of str to ndarray of float32, shape (y, x)
+        The bands; NaN where pixels are masked.
+    step : int
+        How many pixels of the field are one of these, along each axis.
+    """
+    step = coarseness(spec.shape)
+    tasks = [Task("pictures", chunk, picture_chunk, (step, bands)) for chunk in spec.grid]
+    classes, images = coarse_field(spec, crew.run(spec, tasks, progress), step, bands)
+    return classes, images, step

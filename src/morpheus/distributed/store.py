@@ -36,6 +36,16 @@ Record = dict[str, NDArray[Any]]
 """What a task gave back: small arrays by name."""
 
 
+# Pixels: a file holds a chunk of the field, in pieces of about this side that can be read alone.
+_PIECE = 448
+
+
+def _inner(side: int) -> int:
+    """Divide a chunk evenly into pieces; a chunk that cannot be divided is one."""
+    n = max(1, round(side / _PIECE))
+    return side // n if side % n == 0 else side
+
+
 class FieldStore:
     """The folder of a run.
 
@@ -87,7 +97,8 @@ class FieldStore:
                 group.create_array(
                     name,
                     shape=(n_planes, *grid.stored_shape),
-                    chunks=(1, *grid.size),
+                    chunks=(1, *(_inner(side) for side in grid.size)),
+                    shards=(1, *grid.size),
                     dtype=dtype,
                     fill_value=fill,
                     compressors=[*([ZstdCodec(level=1)] if packed else []), Crc32cCodec()],
@@ -332,7 +343,8 @@ class FieldStore:
     @staticmethod
     def _load(path: Path) -> Record | None:
         try:
-            with np.load(path, allow_pickle=False) as content:  # the zip has checksums
+            # Opened here: NumPy leaves a damaged file open. The zip has checksums.
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as content:
                 return dict(content)
         except (OSError, ValueError, EOFError, zipfile.BadZipFile):
             return None

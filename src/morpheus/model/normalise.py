@@ -28,7 +28,8 @@ Normaliser = Callable[[NDArray[np.float32], NDArray[np.bool_] | None], NDArray[n
 """Windows (n, band, y, x) and their valid pixels (n, y, x) or None, to the network's input."""
 
 _SOFTENING = np.float32(0.5)
-_LARGEST = np.float32(np.finfo(np.float32).max)
+_LARGEST = np.float32(1e18)  # in units of the noise; its square is a number, too
+_ROWS = 64  # that are worked on at once, so that they stay in the processor's cache
 
 
 def needs_sky(config: ModelConfig) -> bool:
@@ -179,21 +180,37 @@ class SkyNormaliser:
         result = np.zeros((n, 2 * n_bands, height, width), np.float32)
         there = [i for i, sky in enumerate(self.skies) if sky is not None]
         for k, channel in enumerate(there):
-            sky, out = self.skies[channel], result[:, channel]
+            sky = self.skies[channel]
             assert sky is not None  # noqa: S101 (for the type checker)
-            # A saturated pixel far above a tiny noise may overflow: it is as bright as can be.
-            with np.errstate(over="ignore"):
-                np.subtract(windows[:, k], np.float32(sky.level), out=out)
-                np.divide(out, np.float32(sky.noise), out=out)
-            np.clip(out, -_LARGEST, _LARGEST, out=out)
-            np.arcsinh(out, out=out)
-            np.multiply(out, _SOFTENING, out=out)
-            if valid is None:
-                result[:, n_bands + channel] = 1
-            else:
-                np.multiply(out, valid, out=out)
-                result[:, n_bands + channel] = valid
+            for i, plane in enumerate(windows[:, k]):
+                for first in range(0, height, _ROWS):
+                    rows = slice(first, first + _ROWS)
+                    out = result[i, channel, rows]
+                    _compress(plane[rows], sky, out)
+                    if valid is not None:
+                        np.multiply(out, valid[i, rows], out=out)
+            result[:, n_bands + channel] = 1 if valid is None else valid
         return result
+
+
+def _compress(pixels: NDArray[np.float32], sky: SkyLevel, out: NDArray[np.float32]) -> None:
+    """Give `asinh((x - sky) / noise) / 2`, with an error of 1e-7.
+
+    As `log(|x| + sqrt(x^2 + 1))` with the sign of x, which takes a quarter of the time of NumPy's
+    arcsinh: that is not vectorised on every processor.
+    """
+    # A saturated pixel far above a tiny noise may overflow: it is as bright as can be.
+    with np.errstate(over="ignore"):
+        np.subtract(pixels, np.float32(sky.level), out=out)
+        np.divide(out, np.float32(sky.noise), out=out)
+    np.clip(out, -_LARGEST, _LARGEST, out=out)
+    root = out * out
+    root += np.float32(1)
+    np.sqrt(root, out=root)
+    root += np.abs(out)
+    np.log(root, out=root)
+    root *= _SOFTENING
+    np.copysign(root, out, out=out)
 
 
 def _jointly(

@@ -95,7 +95,7 @@ def run_in_chunks(
     images : mapping of str to path, or sequence of paths
         The bands, as for `run`; files only.
     output : str or Path
-        Folder for the products, as for `run`. Pictures of fields of more than 4096 pixels a side
+        Folder for the products, as for `run`. Pictures of fields of more than 2048 pixels a side
         are coarse.
     model : str or Path, optional
         Name of an installed model, or a model folder.
@@ -230,10 +230,18 @@ class _Work:
             target = self.folder / self.setup.options.catalog_file
             paths += [path, catalog.write(target, overwrite=self.overwrite)]
         with watch.stage("pictures"):
-            self._tell("pictures")
-            paths += draw(self.setup, stored, catalog, path.name, overwrite=self.overwrite)
+            paths += draw(
+                crew,
+                self.setup,
+                stored,
+                catalog,
+                path.name,
+                self.progress,
+                overwrite=self.overwrite,
+            )
         done = {
             "seconds": watch.seconds,
+            "stages": {name: dataclasses.asdict(cost) for name, cost in crew.costs.items()},
             "chunks": dataclasses.asdict(spec.grid),
             "workers": crew.n_workers,
         }

@@ -7,9 +7,12 @@ from typing import Any
 from astropy.table import Table
 
 from morpheus.catalog import Catalog
-from morpheus.distributed.pictures import coarse_band, coarse_classes, coarseness, places_of
+from morpheus.distributed.crew import Crew
+from morpheus.distributed.pictures import places_of
+from morpheus.distributed.progress import StageProgress
 from morpheus.distributed.spec import FieldSpec, StoredField
-from morpheus.distributed.stages import Classified, Sources
+from morpheus.distributed.stages import Classified, Sources, coarse_pictures
+from morpheus.inference import ClassMaps
 from morpheus.inference.product import MapsProduct
 from morpheus.mosaic.report import add_file
 from morpheus.pipeline.chunked_setup import ChunkedSetup
@@ -121,12 +124,21 @@ def sources_record(
 
 
 def draw(
-    setup: ChunkedSetup, field: StoredField, catalog: Catalog, segmap: str, *, overwrite: bool
+    crew: Crew,
+    setup: ChunkedSetup,
+    field: StoredField,
+    catalog: Catalog,
+    segmap: str,
+    progress: StageProgress | None,
+    *,
+    overwrite: bool,
 ) -> list[Path]:
     """Draw the classes, the sky in colour and some sources.
 
     Parameters
     ----------
+    crew : Crew
+        Who averages pixels of large fields.
     setup : ChunkedSetup
         What was asked for.
     field : StoredField
@@ -135,6 +147,8 @@ def draw(
         The same, measured.
     segmap : str
         Name of the file of the sources.
+    progress : callable or None
+        Told how far it is.
     overwrite : bool
         Whether pictures that exist may be replaced.
 
@@ -144,18 +158,18 @@ def draw(
         The pictures.
     """
     bands, statistic = field.spec.inputs.bands, field.spec.statistic
-    step = coarseness(field.shape)
+    channels = color_channels(bands) if setup.options.rgb is None else setup.options.rgb
+    shown = tuple(dict.fromkeys(channels or ()))
+    classes, images, step = coarse_pictures(crew, field.spec, shown, progress)
     path = setup.folder / CLASSES_FILE
-    colors = class_colors(coarse_classes(field, step), unclassified="grey")
+    colors = class_colors(ClassMaps(setup.config.classes, classes), unclassified="grey")
     paths = [write_picture(path, colors, overwrite=overwrite)]
     add_file(path, "colors", {"statistic": statistic, "pixels_averaged": step})
-    channels = color_channels(bands) if setup.options.rgb is None else setup.options.rgb
     if channels is not None:
-        planes = rgb_planes([coarse_band(field, band, step) for band in channels])
-        paths.append(
-            write_picture(setup.folder / RGB_FILE, lupton_rgb(*planes), overwrite=overwrite)
-        )
-        add_file(paths[-1], "rgb", {"bands": channels, "pixels_averaged": step})
+        planes = rgb_planes([images[band] for band in channels])
+        path = setup.folder / RGB_FILE
+        paths.append(write_picture(path, lupton_rgb(*planes), overwrite=overwrite))
+        add_file(path, "rgb", {"bands": channels, "pixels_averaged": step})
     if len(catalog):
         places = places_of(field, choose_sources(catalog.table))
         scale = catalog.provenance["pixel_scale"]
