@@ -13,10 +13,10 @@ FIELD := demo/field
 TORCH := torch==2.13.0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-field test lint bench hst4 docs-cli clean
+.PHONY: help demo demo-field test lint bench bench-scale hst4 docs-cli clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.installed  ## classify a small simulated field, find its sources, show what was found
 	$(BIN)/morpheus run \
@@ -51,6 +51,9 @@ bench: $(VENV)/.installed-dev  ## measure how fast a field is classified, and on
 	$(BIN)/python benchmarks/bench_classify.py $(ARGS)
 	$(BIN)/python benchmarks/bench_dense.py
 	$(BIN)/python benchmarks/bench_simulate.py
+
+bench-scale: $(VENV)/.installed-dev  ## measure how a run grows with pixels, workers and sources: an hour
+	$(BIN)/python benchmarks/bench_scale.py $(ARGS)
 
 # Nothing of it is needed to use Morpheus. Each step goes on where it was ended.
 JOBS ?= 2

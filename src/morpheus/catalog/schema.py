@@ -8,7 +8,14 @@ from morpheus.catalog.ucds import flux_ucd, magnitude_ucd
 from morpheus.classes import BACKGROUND, CLASS_NAMES
 from morpheus.segmentation.flags import FLAG_MEANINGS
 
-__all__ = ["Column", "Dtype", "catalog_columns", "catalog_reference", "fixed_dtypes"]
+__all__ = [
+    "Column",
+    "Dtype",
+    "catalog_columns",
+    "catalog_reference",
+    "fixed_dtypes",
+    "survey_columns",
+]
 
 Dtype: TypeAlias = Literal["int", "float", "str"]
 
@@ -88,10 +95,28 @@ def fixed_dtypes() -> dict[str, Dtype]:
     Returns
     -------
     dict of str to str
-        By name, for the columns that every catalogue has; all others are 'float', but for
-        `position_id`, which can be any.
+        By name, for the columns that every catalogue, or every survey's, has; all others are
+        'float', but for `position_id`, which can be any.
     """
-    return {c.name: c.dtype for c in catalog_columns(()) if c.dtype != "float"}
+    columns = (*catalog_columns(()), *survey_columns())
+    return {c.name: c.dtype for c in columns if c.dtype != "float"}
+
+
+def survey_columns() -> list[Column]:
+    """List the columns by which the catalogue of a survey tells its sources apart.
+
+    Returns
+    -------
+    list of Column
+        The first columns, in order. `id` has another meaning than in the catalogue of a field.
+    """
+    return [
+        Column("tile", None, "str", "name of the tile", "meta.id;obs.field"),
+        Column("id", None, "int", "number of the source in the survey", "meta.id;meta.main"),
+        Column(
+            "tile_id", None, "int", "number of the source in the tile: its label there", "meta.id"
+        ),
+    ]
 
 
 def _identity(positions: Dtype | None) -> list[Column]:

@@ -12,11 +12,13 @@ from morpheus.cli import (
     run,
     segment,
     simulate,
+    survey,
     train,
 )
 from morpheus.cli.app import app, main
 
 app.command("run")(run.run)
+app.command("survey")(survey.survey)
 app.command("classify")(classify.classify)
 app.command("segment")(segment.segment)
 app.command("catalog")(catalog.catalog)

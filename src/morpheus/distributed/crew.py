@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -120,6 +120,16 @@ class Crew:
     n_workers: int = 1
     dashboard: str | None = None
     costs: dict[str, StageCost] = field(default_factory=dict)
+
+    def anew(self) -> "Crew":
+        """Give the same workers for another field.
+
+        Returns
+        -------
+        Crew
+            Which has done nothing yet.
+        """
+        return replace(self, costs={})
 
     def run(
         self, spec: FieldSpec, tasks: Sequence[Task], progress: StageProgress | None = None

@@ -195,6 +195,10 @@ class FieldStore:
         # Chunks are written whole, so that none has to be read first.
         whole = np.full((len(block), *self.grid.size), array.fill_value, array.dtype)
         whole[:, *self._inside(chunk)] = block
+        # Zarr reads the table of contents of a file that is there; it may be damaged.
+        for plane in range(len(whole)):
+            path = self.root / _MAPS / name / "c" / str(plane) / str(chunk.row) / str(chunk.column)
+            path.unlink(missing_ok=True)
         y, x = chunk.row * self.grid.size[0], chunk.column * self.grid.size[1]
         array[:, y : y + self.grid.size[0], x : x + self.grid.size[1]] = whole
         return hashlib.sha256(block.data).hexdigest()
@@ -337,8 +341,16 @@ class FieldStore:
             What it is called.
         table : mapping of str to array
             Its columns.
+
+        Raises
+        ------
+        ProductError
+            If it cannot be written.
         """
-        self._save(self.root / _TABLES / f"{name}.npz", table)
+        try:
+            self._save(self.root / _TABLES / f"{name}.npz", table)
+        except OSError as error:
+            raise ProductError(f"cannot write to {self.root}: {error.strerror or error}") from error
 
     @staticmethod
     def _load(path: Path) -> Record | None:

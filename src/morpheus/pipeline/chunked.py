@@ -1,6 +1,8 @@
 """Everything, as `run` does it, for a field of any size: in chunks, on all cores or a cluster."""
 
+import contextlib
 import dataclasses
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,6 +83,7 @@ def run_in_chunks(
     check_filters: bool = True,
     overwrite: bool = False,
     resume: bool = False,
+    crew: Crew | None = None,
     progress: StageProgress | None = None,
     announce: Callable[[str], None] | None = None,
 ) -> ChunkedField:
@@ -114,6 +117,8 @@ def run_in_chunks(
         Whether products and an unfinished run may be replaced.
     resume : bool, optional
         Whether to go on with a run that was begun: what its records vouch for is not done again.
+    crew : Crew, optional
+        Workers that are there already, as `connect` gives them; they stay.
     progress : callable, optional
         Told the stage, and how many pixels' worth of work of how many is done.
     announce : callable, optional
@@ -149,20 +154,34 @@ def run_in_chunks(
     ) as opened:
         field = OpenField.of(opened, given, setup.config, region)
     spec, positions = setup.begin(field, begun)
-    with connect(execution.scheduler, setup.n_workers(spec.grid)) as crew:
+    with contextlib.ExitStack() as stack:
+        if crew is None:
+            workers = connect(execution.scheduler, setup.n_workers(spec.grid))
+            crew = stack.enter_context(workers)
         if announce is not None:
             announce(_who(crew, spec.grid))
-        work = _Work(crew, setup, field, overwrite=overwrite or resume)
+        work = _Work(crew.anew(), setup, field, overwrite=overwrite or resume)
         if progress is not None:
             stride = setup.inference.stride
             work.progress = WholeProgress(progress, _n_pixels(spec.shape), setup.config, stride)
-        return work.run(spec, positions)
+        try:
+            return work.run(spec, positions)
+        except ProductError as error:
+            if "--resume" in str(error) or not isinstance(error.__cause__, OSError):
+                raise
+            raise ProductError(
+                f"{error}; what is done is kept: mend that, and go on with --resume"
+            ) from error
 
 
 def _begun(folder: Path, *, resume: bool, overwrite: bool) -> dict[str, Any] | None:
     """Give the manifest of the run to go on with; None to start anew."""
     begun = FieldStore.manifest(folder / STORE_FOLDER)
+    if resume:  # what was being written when a run was killed
+        for path in folder.glob(".*-????????.part"):
+            path.unlink(missing_ok=True)
     if begun is None and resume and "run" in read_report(folder):
+        shutil.rmtree(folder / STORE_FOLDER, ignore_errors=True)  # killed while it was removed
         raise ProductError(f"{folder} holds a run that is complete: there is nothing to go on with")
     if begun is not None and not (resume or overwrite):
         raise ProductError(

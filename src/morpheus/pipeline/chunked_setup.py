@@ -6,7 +6,7 @@ from typing import Any
 
 from astropy.table import Table
 
-from morpheus.distributed.chunks import ChunkGrid, memory_needs, plan_chunks
+from morpheus.distributed.chunks import ChunkGrid, MemoryNeeds, memory_needs, plan_chunks
 from morpheus.distributed.classify import maps_of
 from morpheus.distributed.execution import Execution
 from morpheus.distributed.manifest import MANIFEST_FORMAT, check_same_run, digest_of_positions
@@ -83,9 +83,42 @@ class ChunkedSetup:
         most = min(self._most_workers, len(grid))
         if self.execution.memory is None:
             return most
-        needs = memory_needs(self.config, len(self.config.bands))
-        there_is = (self.execution.memory - needs.main) // needs.of_worker(grid.size)
+        there_is = (self.execution.memory - self._needs.main) // self._needs.of_worker(grid.size)
         return max(1, min(most, there_is))
+
+    def divide(self, shape: tuple[int, int], origin: tuple[int, int] = (0, 0)) -> ChunkGrid:
+        """Divide a field.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Size (y, x) of the field in pixels.
+        origin : tuple of int, optional
+            Where its first pixel (y, x) lies in the images.
+
+        Returns
+        -------
+        ChunkGrid
+            The chunks.
+
+        Raises
+        ------
+        OptionError
+            If the memory is not enough.
+        """
+        return plan_chunks(
+            shape,
+            origin,
+            self.config,
+            self._needs,
+            memory=self.execution.memory,
+            workers=self._most_workers,
+            side=self.execution.chunk,
+        )[0]
+
+    @property
+    def _needs(self) -> MemoryNeeds:
+        return memory_needs(self.config, len(self.config.bands))
 
     @property
     def _most_workers(self) -> int:
@@ -126,7 +159,7 @@ class ChunkedSetup:
             positions = read_positions(self.options.positions, field.wcs)
         manifest = self._manifest(field, positions)
         if begun is None:
-            grid = self._divided(field)
+            grid = self.divide(field.shape, field.origin)
             maps = maps_of(dense=self.config.is_dense, n_classes=len(self.config.classes))
             store = FieldStore.create(self.folder / STORE_FOLDER, grid, maps)
             store.write_manifest({**manifest, "grid": dataclasses.asdict(grid)})
@@ -137,18 +170,6 @@ class ChunkedSetup:
             stored = begun["grid"]
             grid = ChunkGrid(*(tuple(stored[key]) for key in ("shape", "size", "offset")))
         return self._spec(field, grid), positions
-
-    def _divided(self, field: OpenField) -> ChunkGrid:
-        grid, _ = plan_chunks(
-            field.shape,
-            field.origin,
-            self.config,
-            memory_needs(self.config, len(self.config.bands)),
-            memory=self.execution.memory,
-            workers=self._most_workers,
-            side=self.execution.chunk,
-        )
-        return grid
 
     def _spec(self, field: OpenField, grid: ChunkGrid) -> FieldSpec:
         options = self.options.segmentation
