@@ -11,6 +11,7 @@ from astropy.wcs import WCS
 
 from morpheus.errors import ProductError
 from morpheus.inference import STATISTICS, Classification, ClassMaps
+from morpheus.inference.product import map_files
 from morpheus.mosaic import products
 
 CLASSES = ("spheroid", "disk", "background")
@@ -158,7 +159,7 @@ def test_a_full_disk_leaves_no_half_file(result, tmp_path, monkeypatch, victim):
             raise OSError(errno.ENOSPC, "No space left on device")
         real_fsync(descriptor)
 
-    order = [p.name for p in result.targets(tmp_path, CLASSES, compress=False, single_file=False)]
+    order = [p.name for p in map_files(tmp_path, CLASSES)]
     monkeypatch.setattr(products.os, "fsync", fsync)
     with pytest.raises(ProductError, match=f"cannot write .*{victim}: No space left"):
         result.write(tmp_path, overwrite=True)

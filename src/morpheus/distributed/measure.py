@@ -1,6 +1,7 @@
 """Stage 3 on a chunk, a band, or a cell: sources in, rows of the catalogue out."""
 
 import dataclasses
+import gc
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -168,6 +169,7 @@ def measure_cell_task(
     """
     cell = Cell(chunk.section, SourceBoxes(**boxes))
     result = measure_cell(StoredField(spec), cell, skies, setup)
+    gc.collect()  # photutils' catalogues refer to themselves, and hold cutouts of all sources
     failed = {"shapes": result.failed_shapes, **result.failed_fluxes}
     record: dict[str, Any] = {
         "label": result.label,

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from astropy.table import Table
@@ -15,7 +14,7 @@ from morpheus.distributed.store import Record
 from morpheus.mosaic.images import Section
 from morpheus.visual.colors import class_colors
 
-__all__ = ["Places", "coarse_field", "coarseness", "picture_chunk", "places_of"]
+__all__ = ["CoarseField", "Places", "coarse_field", "coarseness", "picture_chunk", "places_of"]
 
 _LARGEST_PICTURE = 2048  # pixels a side: what is larger is drawn coarsely
 _STAMP = 402  # pixels; the largest that a sheet shows, and a frame
@@ -42,18 +41,22 @@ def _block_means(values: NDArray[np.float32], step: int) -> NDArray[np.float32]:
     if step == 1:
         return values
     good = np.isfinite(values)
-    edges = [np.arange(0, n, step) for n in values.shape]
-
-    def blocks(plane: NDArray[Any]) -> NDArray[Any]:
-        rows = np.add.reduceat(plane, edges[0], axis=0, dtype=np.float64)
-        summed: NDArray[Any] = np.add.reduceat(rows, edges[1], axis=1)
-        return summed
-
-    n = blocks(good)
-    total = blocks(np.where(good, values, 0))
-    means: NDArray[np.float64] = np.full(n.shape, np.nan)
+    n = _block_sums(good.astype(np.float32), step)
+    total = _block_sums(np.where(good, values, np.float32(0)), step)
+    means: NDArray[np.float32] = np.full(n.shape, np.nan, np.float32)
     np.divide(total, n, out=means, where=n > 0)
-    return means.astype(np.float32)
+    return means
+
+
+def _block_sums(values: NDArray[np.float32], step: int) -> NDArray[np.float32]:
+    """Add up over squares of pixels; those at the end may be cut off."""
+    rows, columns = (-n % step for n in values.shape)
+    whole = np.pad(values, ((0, rows), (0, columns))) if rows or columns else values
+    height, width = whole.shape
+    # Along y first, where whole rows are added, and only then along x.
+    summed = whole.reshape(height // step, step, width).sum(axis=1)
+    result: NDArray[np.float32] = summed.reshape(-1, width // step, step).sum(axis=2)
+    return result
 
 
 def picture_chunk(spec: FieldSpec, chunk: Chunk, step: int, bands: tuple[str, ...]) -> Record:
@@ -94,9 +97,28 @@ def _whole_squares(section: Section, step: int, shape: tuple[int, int]) -> Secti
     return rows, columns
 
 
+@dataclass(frozen=True, eq=False)
+class CoarseField:
+    """What pictures show of a field.
+
+    Parameters
+    ----------
+    classes : ndarray of float32, shape (class, y, x)
+        Class probabilities; NaN where nothing was classified.
+    images : mapping of str to ndarray of float32, shape (y, x)
+        Bands; NaN where pixels are masked.
+    step : int
+        How many pixels of the field are one of these, along each axis.
+    """
+
+    classes: NDArray[np.float32]
+    images: Mapping[str, NDArray[np.float32]]
+    step: int
+
+
 def coarse_field(
     spec: FieldSpec, records: Mapping[tuple[int, int], Record], step: int, bands: tuple[str, ...]
-) -> tuple[NDArray[np.float32], dict[str, NDArray[np.float32]]]:
+) -> CoarseField:
     """Put together what pictures show of a field.
 
     Parameters
@@ -112,10 +134,8 @@ def coarse_field(
 
     Returns
     -------
-    classes : ndarray of float32, shape (class, y, x)
-        Class probabilities.
-    images : dict of str to ndarray of float32, shape (y, x)
-        The bands.
+    CoarseField
+        All of it.
     """
     size = tuple(-(-n // step) for n in spec.shape)
     planes: dict[str, NDArray[np.float32]] = {}
@@ -126,7 +146,8 @@ def coarse_field(
             whole = planes.setdefault(name, np.empty((*block.shape[:-2], *size), np.float32))
             whole[..., rows, columns] = block
     classes = planes.pop("classes")
-    return classes, {name.removeprefix("band_"): plane for name, plane in planes.items()}
+    images = {name.removeprefix("band_"): plane for name, plane in planes.items()}
+    return CoarseField(classes, images, step)
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from morpheus.distributed.chunks import Chunk
 from morpheus.distributed.regions import Regions, label_chunk
-from morpheus.distributed.spec import FieldSpec, StoredField
+from morpheus.distributed.spec import FieldSpec, StoredField, forget_engine
 from morpheus.distributed.store import Record
 from morpheus.mosaic.images import Section
 from morpheus.mosaic.sky import grid_step
@@ -70,8 +70,10 @@ def detect_chunk(spec: FieldSpec, chunk: Chunk) -> Record:
     dict of str to ndarray
         As `label_chunk` gives it.
     """
+    forget_engine()
     field = StoredField(spec)
-    source, valid = 1 - field.background(chunk.section), field.valid(chunk.section)
+    source = 1 - field.some(chunk.section, ("background",))["background"]
+    valid = field.valid(chunk.section)
     labels, record = label_chunk(
         valid & (source > spec.thresholds.grow),
         valid & (source >= spec.thresholds.seed),
@@ -291,7 +293,7 @@ def _separated(
     separator = Separator(
         _smoothed(field, section, sky),
         sky.noise,
-        irregularity(field.probabilities(section)),
+        irregularity(field.some(section, ("irregular", "background"))),
         spec.thresholds.min_area,
         options,
     )

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,15 @@ from morpheus.mosaic.opened import OpenMosaic, Pixels, open_mosaic
 from morpheus.mosaic.sky import SkyLevel
 from morpheus.segmentation import SegmentationOptions
 
-__all__ = ["SOURCES_TABLE", "FieldSpec", "Inputs", "StoredField", "devices", "release"]
+__all__ = [
+    "SOURCES_TABLE",
+    "FieldSpec",
+    "Inputs",
+    "StoredField",
+    "devices",
+    "forget_engine",
+    "release",
+]
 
 SOURCES_TABLE = "sources"
 """The names of all sources, sorted: what `segment` calls them."""
@@ -185,6 +193,17 @@ def release() -> None:
     _kept = _Kept()
 
 
+def forget_engine() -> None:
+    """Let go of what evaluates the network, whose memory other tasks need."""
+    for key in [key for key in _kept.things if isinstance(key, _EngineKey)]:
+        del _kept.things[key]
+
+
+class _EngineKey(NamedTuple):
+    model: str
+    options: InferenceOptions
+
+
 def _keep(key: Any, make: Any) -> Any:
     """Give what was made before, or make it."""
     if key not in _kept.things:
@@ -255,7 +274,7 @@ class StoredField:
             self.spec.inference, threads=1, device=choice[_worker_number() % len(choice)]
         )
         engine: Engine = _keep(
-            (self.spec.model, options), lambda _: make_engine(self._model, options)
+            _EngineKey(self.spec.model, options), lambda _: make_engine(self._model, options)
         )
         return self._model, engine
 
@@ -311,24 +330,30 @@ class StoredField:
             return single_votes(ClassMaps(classes, self.store.read("mean", section)))
         return ClassMaps(classes, self.store.read(self.spec.statistic, section))
 
-    def background(self, section: Section) -> NDArray[np.float32]:
-        """Give P(background) alone.
+    def some(self, section: Section, classes: tuple[str, ...]) -> ClassMaps:
+        """Give the probabilities of some classes, without reading the others.
 
         Parameters
         ----------
         section : tuple of slice
             Rows and columns of the field.
+        classes : tuple of str
+            Which; those that the model does not know are left out.
 
         Returns
         -------
-        ndarray of float32, shape (y, x)
+        ClassMaps
             NaN where nothing was classified.
         """
-        config = self.config
+        known = tuple(name for name in classes if name in self.config.classes)
         if self.spec.statistic == "votes" and self.spec.single:
-            return self.probabilities(section)["background"]
-        plane = config.classes.index("background")
-        return self.store.read(self.spec.statistic, section, plane)
+            maps = self.probabilities(section)
+            return ClassMaps(known, np.stack([maps[name] for name in known]))
+        planes = [
+            self.store.read(self.spec.statistic, section, self.config.classes.index(name))
+            for name in known
+        ]
+        return ClassMaps(known, np.stack(planes))
 
     def scatter(self, section: Section) -> ClassMaps | None:
         """Give the variances of the probabilities.

@@ -26,7 +26,12 @@ from morpheus.distributed.measure import (
     thinned_of,
     thinned_task,
 )
-from morpheus.distributed.pictures import coarse_field, coarseness, picture_chunk
+from morpheus.distributed.pictures import (
+    CoarseField,
+    coarse_field,
+    coarseness,
+    picture_chunk,
+)
 from morpheus.distributed.progress import StageProgress
 from morpheus.distributed.regions import join_regions
 from morpheus.distributed.segment import (
@@ -271,7 +276,7 @@ def measure_field(
 
 def coarse_pictures(
     crew: Crew, spec: FieldSpec, bands: tuple[str, ...], progress: StageProgress | None
-) -> tuple[NDArray[np.float32], dict[str, NDArray[np.float32]], int]:
+) -> CoarseField:
     """Give what pictures show of a classified field.
 
     Parameters
@@ -287,14 +292,9 @@ def coarse_pictures(
 
     Returns
     -------
-    classes : ndarray of float32, shape (class, y, x)
-        Class probabilities; NaN where nothing was classified.
-    images : dict of str to ndarray of float32, shape (y, x)
-        The bands; NaN where pixels are masked.
-    step : int
-        How many pixels of the field are one of these, along each axis.
+    CoarseField
+        Means of squares of pixels.
     """
     step = coarseness(spec.shape)
     tasks = [Task("pictures", chunk, picture_chunk, (step, bands)) for chunk in spec.grid]
-    classes, images = coarse_field(spec, crew.run(spec, tasks, progress), step, bands)
-    return classes, images, step
+    return coarse_field(spec, crew.run(spec, tasks, progress), step, bands)

@@ -195,12 +195,14 @@ class FieldStore:
         # Chunks are written whole, so that none has to be read first.
         whole = np.full((len(block), *self.grid.size), array.fill_value, array.dtype)
         whole[:, *self._inside(chunk)] = block
-        # Zarr reads the table of contents of a file that is there; it may be damaged.
-        for plane in range(len(whole)):
-            path = self.root / _MAPS / name / "c" / str(plane) / str(chunk.row) / str(chunk.column)
-            path.unlink(missing_ok=True)
         y, x = chunk.row * self.grid.size[0], chunk.column * self.grid.size[1]
-        array[:, y : y + self.grid.size[0], x : x + self.grid.size[1]] = whole
+        # One file at a time: of several that fail at once, Zarr forgets all but the first, which
+        # asyncio reports later.
+        for plane, values in enumerate(whole):
+            path = self.root / _MAPS / name / "c" / str(plane) / str(chunk.row) / str(chunk.column)
+            # Zarr reads the table of contents of a file that is there, and it may be damaged.
+            path.unlink(missing_ok=True)
+            array[plane, y : y + self.grid.size[0], x : x + self.grid.size[1]] = values
         return hashlib.sha256(block.data).hexdigest()
 
     def read(self, name: str, section: Section, plane: int | None = None) -> NDArray[Any]:

@@ -5,6 +5,7 @@ same integers. What a window gives depends neither on the windows beside it nor 
 integers are added exactly, so neither do the sums.
 """
 
+from dataclasses import replace
 from itertools import groupby
 
 import numpy as np
@@ -13,16 +14,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from morpheus.errors import ModelError
-from morpheus.inference.accumulate import PROBABILITY_BITS, Accumulator
+from morpheus.inference.accumulate import Accumulator
 from morpheus.inference.blocks import Block, batches, blocks_of
+from morpheus.inference.device_windows import standardise, sum_along_x, windows_of
 from morpheus.inference.engine import TorchEngine
 from morpheus.inference.options import Progress
 from morpheus.inference.windows import Tile, WindowPlan
-from morpheus.model import ModelConfig, UNetConfig
+from morpheus.model import ModelConfig, UNetConfig, WindowRecipe
 
-__all__ = ["DeviceLoop", "batch_size", "standardise", "windows_of"]
+__all__ = ["DeviceLoop", "batch_size"]
 
-_SCALE = float(1 << PROBABILITY_BITS)
 _CPU_BATCH, _MOST = 256, 8192  # a tile of windows has 16,384
 _SHARE = 0.5  # of the free memory
 _PLANES = 4  # of the widest layer, that are there at a time: in, normalised, padded, out
@@ -90,21 +91,18 @@ class DeviceLoop:
         if not n_windows:  # and perhaps no room for one
             return total
         cutter = _Cutter(self.data, self.mask, self.window.size, self.engine.device)
-        for y, tiles in groupby(plan.tiles(), lambda tile: tile.y):
-            strip: _Strip | None = None
+        for y, group in groupby(plan.tiles(), lambda tile: tile.y):
+            tiles = list(group)
+            extent = (self.n_classes, tiles[0].height, self.mask.shape[1])
+            strip = _Strip(extent, y - offset[0], self.window, self.engine.device)
             for tile in tiles:
-                if strip is None:
-                    origin = (y - offset[0], 0)
-                    extent = (self.n_classes, tile.height, self.mask.shape[1])
-                    strip = _Strip(extent, origin, self.window.inner, self.engine.device)
                 masked = self._masked(tile, offset)
                 for blocks in batches(_moved(blocks_of(tile), offset), self.batch_size):
                     self._add(strip, cutter, blocks, masked=masked)
                     done += sum(block.n_windows for block in blocks)
                     if progress is not None:
                         progress(done, n_windows)
-            if strip is not None:
-                total.merge(strip.sums(), *strip.origin)
+            total.merge(strip.sums(), y - offset[0])
         return total
 
     def _masked(self, tile: Tile, offset: tuple[int, int]) -> bool:
@@ -124,9 +122,8 @@ class DeviceLoop:
                 self._add(strip, cutter, smaller, masked=masked)
             return
         # From here on no memory is asked for: a batch is added as a whole or not at all.
-        margin = self.window.margin
         for block, sums in zip(blocks, rows, strict=True):
-            strip.add(block, sums, margin)
+            strip.add(block, sums)
 
     def _row_sums(
         self, cutter: "_Cutter", blocks: list[Block], *, masked: bool
@@ -135,8 +132,8 @@ class DeviceLoop:
         try:
             windows = standardise(*cutter.cut(blocks, masked=masked))
             probabilities = self.engine.probabilities(windows)
-            each = probabilities.split([block.n_windows for block in blocks])
-            return [_summed_along_x(one, block) for one, block in zip(each, blocks, strict=True)]
+            each = probabilities.split_with_sizes([block.n_windows for block in blocks])
+            return [sum_along_x(one, block) for one, block in zip(each, blocks, strict=True)]
         except torch.cuda.OutOfMemoryError:
             if sum(block.n_windows for block in blocks) == 1:
                 raise
@@ -145,10 +142,7 @@ class DeviceLoop:
 
 def _moved(blocks: list[Block], offset: tuple[int, int]) -> list[Block]:
     """Count from the first pixel that is here."""
-    return [
-        Block(b.y - offset[0], b.x - offset[1], b.row_step, b.step, b.rows, b.columns)
-        for b in blocks
-    ]
+    return [replace(b, y=b.y - offset[0], x=b.x - offset[1]) for b in blocks]
 
 
 def batch_size(config: ModelConfig, device: torch.device) -> int:
@@ -207,124 +201,21 @@ class _Cutter:
         return windows, valid[0] if valid else None
 
 
-def windows_of(pixels: Tensor, size: int) -> Tensor:
-    """View an image as all its windows.
-
-    Parameters
-    ----------
-    pixels : Tensor, shape (band, y, x)
-        The image. It is copied with its bands last.
-    size : int
-        Side of a window.
-
-    Returns
-    -------
-    Tensor, shape (y, x, size, size, band)
-        By the windows' first pixels.
-    """
-    last = pixels.permute(1, 2, 0).contiguous()
-    return last.unfold(0, size, 1).unfold(1, size, 1).permute(0, 1, 3, 4, 2)
-
-
-def standardise(windows: Tensor, valid: Tensor | None = None) -> Tensor:
-    """Do what `morpheus.model.normalise.standardise_jointly` does, on any device.
-
-    Parameters
-    ----------
-    windows : Tensor of float32, shape (n, y, x, band)
-        Finite pixel values.
-    valid : Tensor of bool, shape (n, y, x, 1), optional
-        False where a pixel takes no part. All pixels are valid if None.
-
-    Returns
-    -------
-    Tensor of float32, shape (n, band, y, x)
-        Standardised windows in memory format `channels_last`; they depend on nothing but the
-        window.
-    """
-    flat = windows.flatten(1)
-    if valid is None:
-        weight = None
-        # A tensor on the device: by a number PyTorch would divide in another way.
-        count = flat.new_full((1, 1), flat.shape[1])
-    else:
-        weight = valid.expand_as(windows).flatten(1).to(flat.dtype)
-        count = (valid.flatten(1).sum(1, keepdim=True) * windows.shape[-1]).clamp(min=1)
-        count = count.to(flat.dtype)
-        flat = flat * weight
-    for _ in range(2):  # the second mean mends the rounding of the first
-        flat = flat - _row_totals(flat) / count
-        if weight is not None:
-            flat *= weight
-    deviation = (_row_totals(flat * flat) / count).sqrt()
-    flat /= torch.maximum(deviation, 1 / count.sqrt())
-    return flat.view_as(windows).permute(0, 3, 1, 2)
-
-
-def _row_totals(values: Tensor) -> Tensor:
-    """Sum each row, halves onto each other.
-
-    PyTorch's own sum chooses an order that depends on the number of rows.
-    """
-    while (n := values.shape[1]) > 1:
-        half = n // 2
-        folded = values[:, :half] + values[:, half : 2 * half]
-        values = torch.cat((folded, values[:, 2 * half :]), 1) if n % 2 else folded
-    return values
-
-
-def _summed_along_x(probabilities: Tensor, block: Block) -> Tensor:
-    """Sum the windows of each row of a block.
-
-    Along one axis first: 30 + 30 additions of large arrays, in place of 30 x 30.
-
-    Parameters
-    ----------
-    probabilities : Tensor of float32, shape (n, class, inner, inner)
-        Of a block's windows.
-    block : Block
-        Where they lie.
-
-    Returns
-    -------
-    Tensor of int64, shape (inner, 3, class, rows, x)
-        For each row of the windows, sums of p, p^2 and votes.
-    """
-    by_place = probabilities.unflatten(0, (block.rows, block.columns)).permute(4, 2, 0, 3, 1)
-    by_place = by_place.contiguous()  # (x in window, class, row, y in window, column)
-    inner, n_classes, rows, _, columns = by_place.shape
-    terms = torch.empty((3, *by_place.shape), dtype=torch.int64, device=by_place.device)
-    terms[0] = torch.round(by_place * _SCALE)
-    torch.mul(terms[0], terms[0], out=terms[1])
-    # The first of equals. What is not a number gets no vote, and is found by that.
-    ranks = torch.arange(n_classes, device=by_place.device)[:, None, None, None]
-    terms[2] = (by_place.argmax(1, keepdim=True) == ranks) & ~by_place.isnan()
-    shape = (3, n_classes, rows, inner, (columns - 1) * block.step + inner)
-    sums = torch.zeros(shape, dtype=torch.int64, device=by_place.device)
-    for x in range(inner):
-        sums[..., x : x + (columns - 1) * block.step + 1 : block.step] += terms[:, x]
-    return sums.permute(3, 0, 1, 2, 4)
-
-
 class _Strip:
-    """Sums over the windows of a row of tiles, all across the image."""
+    """Sums over the windows of a row of tiles, all across the image, from row `y` of it on."""
 
     def __init__(
-        self,
-        extent: tuple[int, int, int],
-        origin: tuple[int, int],
-        inner: int,
-        device: torch.device,
+        self, extent: tuple[int, int, int], y: int, window: WindowRecipe, device: torch.device
     ) -> None:
-        self.origin = origin
-        self._inner = inner
+        self._y, self._margin = y, window.margin
+        self._inner = window.inner
         self._sums = torch.zeros((3, *extent), dtype=torch.int64, device=device)
         self._n = np.zeros(extent[1:], np.uint32)
         self._expected = 0
 
-    def add(self, block: Block, rows: Tensor, margin: int) -> None:
+    def add(self, block: Block, rows: Tensor) -> None:
         """Add what was summed along x."""
-        y, x = block.y - self.origin[0] + margin, block.x - self.origin[1] + margin
+        y, x = block.y - self._y + self._margin, block.x + self._margin
         height, width = block.reach(self._inner)
         columns = slice(x, x + width)
         for i, sums in enumerate(rows):

@@ -2,7 +2,7 @@
 
 import os
 import threading
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,9 @@ from morpheus.inference.options import InferenceOptions
 from morpheus.inference.signal_stack import signal_stack_kept
 from morpheus.model import Model
 from morpheus.model.config import DenseConfig
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["Engine", "available_threads", "make_engine"]
 
@@ -182,6 +185,13 @@ class TorchEngine:
         The model to evaluate.
     options : InferenceOptions
         Device, precision and batch size.
+
+    Attributes
+    ----------
+    device : torch.device
+        Where the network is.
+    asked_batch : int or None
+        The batch size that was asked for; None: what takes windows may choose one.
     """
 
     def __init__(self, model: Model, options: InferenceOptions) -> None:
@@ -210,6 +220,7 @@ class TorchEngine:
         )
         self.precision = "bfloat16" if use_bfloat16 else "float32"
         default = _DENSE_GPU_BATCH if model.config.is_dense else _GPU_BATCH
+        self.asked_batch = options.batch_size
         self.batch_size = options.batch_size or default
         self.workers = 1
         self._margin = model.config.window.margin
@@ -217,13 +228,29 @@ class TorchEngine:
     def __call__(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
         """Evaluate the network; see `Engine`."""
         torch = self._torch
+        x = torch.from_numpy(windows).to(self.device, memory_format=torch.channels_last)
+        probabilities: NDArray[np.float32] = self.probabilities(x).cpu().numpy()
+        return probabilities
+
+    def probabilities(self, windows: "Tensor") -> "Tensor":
+        """Evaluate the network where it is.
+
+        Parameters
+        ----------
+        windows : Tensor of float32, shape (n, channel, size, size)
+            The normaliser's, on the engine's device.
+
+        Returns
+        -------
+        Tensor of float32, shape (n, class, inner, inner)
+            Probabilities of the part of each window that counts, on the same device.
+        """
+        torch = self._torch
         # float32 means float32: no TF32 in convolutions.
         with (
             torch.inference_mode(),
             torch.backends.cudnn.flags(enabled=True, allow_tf32=False),
             torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"),
         ):
-            x = torch.from_numpy(windows).to(self.device, memory_format=torch.channels_last)
-            logits = self._network(x, self._margin).float()
-            probabilities: NDArray[np.float32] = torch.softmax(logits, 1).cpu().numpy()
+            probabilities: Tensor = torch.softmax(self._network(windows, self._margin).float(), 1)
         return probabilities

@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -11,13 +12,14 @@ from numpy.typing import NDArray
 
 from morpheus.errors import ModelError
 from morpheus.inference.accumulate import Statistics
-from morpheus.inference.engine import Engine
+from morpheus.inference.engine import Engine, TorchEngine
 from morpheus.inference.options import Progress
 from morpheus.model import WindowRecipe
-from morpheus.model.normalise import Normaliser
+from morpheus.model.normalise import Normaliser, SkyNormaliser
 
 __all__ = ["Place", "predict_once"]
 
+_Evaluate: TypeAlias = Callable[[NDArray[np.float32], NDArray[np.bool_]], NDArray[np.float32]]
 _Job: TypeAlias = tuple[list[tuple[int, int]], Future[NDArray[np.float32]]]
 
 
@@ -104,7 +106,7 @@ def predict_once(
     )
     wanted = mask[core]
     mean = np.full((n_classes, *wanted.shape), np.nan, np.float32)
-    cutter = _Cutter(data, mask, recipe, normaliser)
+    cutter, network = _Cutter(data, mask, recipe), _network(engine, normaliser)
     # What is masked as a whole needs no network.
     todo = [
         (i, j)
@@ -114,7 +116,7 @@ def predict_once(
     ]
 
     def evaluate(windows: list[tuple[int, int]]) -> NDArray[np.float32]:
-        return engine(cutter.input_of([(rows[i].start, columns[j].start) for i, j in windows]))
+        return network(*cutter.cut([(rows[i].start, columns[j].start) for i, j in windows]))
 
     batches = [todo[k : k + engine.batch_size] for k in range(0, len(todo), engine.batch_size)]
     done = 0
@@ -128,6 +130,15 @@ def predict_once(
         raise ModelError("the network's output is not a number: the weights are unusable")
     mean[:, wanted] = np.nan
     return Statistics(mean, None, None, (~wanted).astype(np.uint32))
+
+
+def _network(engine: Engine, normaliser: Normaliser) -> _Evaluate:
+    """Normalise, and evaluate the network: where it is, if that can be."""
+    if isinstance(engine, TorchEngine) and isinstance(normaliser, SkyNormaliser):
+        from morpheus.inference.device_sky import evaluate_from_the_sky  # noqa: PLC0415 (torch)
+
+        return partial(evaluate_from_the_sky, engine, normaliser)
+    return lambda windows, valid: engine(normaliser(windows, valid))
 
 
 def _spans(wanted: slice, origin: int, recipe: WindowRecipe) -> list[_Span]:
@@ -165,19 +176,15 @@ def _write(
 
 
 class _Cutter:
-    """Cuts and normalises windows that may reach beyond the image."""
+    """Cuts windows that may reach beyond the image."""
 
     def __init__(
-        self,
-        data: NDArray[np.float32],
-        mask: NDArray[np.bool_],
-        recipe: WindowRecipe,
-        normaliser: Normaliser,
+        self, data: NDArray[np.float32], mask: NDArray[np.bool_], recipe: WindowRecipe
     ) -> None:
-        self.data, self.mask, self.size, self.normaliser = data, mask, recipe.size, normaliser
+        self.data, self.mask, self.size = data, mask, recipe.size
 
-    def input_of(self, starts: list[tuple[int, int]]) -> NDArray[np.float32]:
-        """Make the network's input of the windows that start at these pixels."""
+    def cut(self, starts: list[tuple[int, int]]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Copy the windows that start at these pixels, and tell which pixels are valid."""
         shape = (len(starts), len(self.data), self.size, self.size)
         windows = np.zeros(shape, np.float32)
         valid = np.zeros((len(starts), self.size, self.size), bool)
@@ -194,7 +201,7 @@ class _Cutter:
             )
             windows[inside] = self.data[:, rows, columns]
             valid[inside] = ~self.mask[rows, columns]
-        return self.normaliser(windows, valid)
+        return windows, valid
 
 
 def _evaluated(

@@ -1,22 +1,23 @@
 """The main loop: windows, normalise, network, accumulate."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any, NamedTuple, TypeVar
+from functools import partial
+from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from morpheus.inference.accumulate import Accumulator, Statistics
-from morpheus.inference.engine import Engine
+from morpheus.inference.engine import Engine, TorchEngine
 from morpheus.inference.once import Place, predict_once
 from morpheus.inference.options import PRESETS, Edges, InferenceOptions, Progress, check_placement
 from morpheus.inference.windows import Run, Tile, WindowPlan
 from morpheus.model import ModelConfig, WindowRecipe
-from morpheus.model.normalise import Normaliser, prepare_normaliser
+from morpheus.model.normalise import Normaliser, prepare_normaliser, standardise_jointly
 
 __all__ = ["placement", "predict"]
 
@@ -80,8 +81,25 @@ def predict(
         return predict_once(
             data, mask, config.window, n_classes, engine, normaliser, place, progress
         )
-    loop = _Loop(data, mask, config, engine, normaliser)
-    return _predict_windows(loop, options, place, progress)
+    make_loop: _MakeLoop = partial(_Loop, config=config, engine=engine, normaliser=normaliser)
+    if isinstance(engine, TorchEngine) and normaliser is standardise_jointly:
+        from morpheus.inference.device import DeviceLoop  # noqa: PLC0415 (imports torch)
+
+        make_loop = partial(DeviceLoop, config=config, engine=engine)
+    return _predict_windows(make_loop, data, mask, config.window, options, place, progress)
+
+
+class _WindowLoop(Protocol):
+    """Evaluates windows of an image and sums what they say."""
+
+    def run(
+        self, plan: WindowPlan, offset: tuple[int, int], progress: Progress | None
+    ) -> Accumulator:
+        """Sum over all windows of a plan, in which the image's first pixel is at `offset`."""
+        ...  # pragma: no cover
+
+
+_MakeLoop: TypeAlias = Callable[[NDArray[np.float32], NDArray[np.bool_]], _WindowLoop]
 
 
 class _Axis(NamedTuple):
@@ -123,10 +141,15 @@ def _axis(
 
 
 def _predict_windows(
-    loop: "_Loop", options: InferenceOptions, place: Place, progress: Progress | None
+    make_loop: _MakeLoop,
+    data: NDArray[np.float32],
+    mask: NDArray[np.bool_],
+    window: WindowRecipe,
+    options: InferenceOptions,
+    place: Place,
+    progress: Progress | None,
 ) -> Statistics:
     """Sum over windows that overlap."""
-    mask, window = loop.mask, loop.config.window
     whole = mask.shape if place.shape is None else place.shape
     core = (slice(0, mask.shape[0]), slice(0, mask.shape[1])) if place.core is None else place.core
     pad = _edges_done(whole, window, options) == "pad"
@@ -138,12 +161,20 @@ def _predict_windows(
     plan = WindowPlan(
         y.length, x.length, window, options.stride, options.lattice, y.starts, x.starts
     )
-    total = loop.padded(pads).run(plan, (y.offset, x.offset), progress)
+    loop = make_loop(_padded(data, pads), _padded(mask, pads))
+    total = loop.run(plan, (y.offset, x.offset), progress)
     inside = (
         slice(core[0].start + y.before, core[0].stop + y.before),
         slice(core[1].start + x.before, core[1].stop + x.before),
     )
     return total.cropped(*inside).statistics(mask[core])
+
+
+def _padded(pixels: NDArray[_T], pads: tuple[tuple[int, int], tuple[int, int]]) -> NDArray[_T]:
+    """Continue an image by reflection."""
+    if not any(map(any, pads)):
+        return pixels
+    return np.pad(pixels, ((0, 0),) * (pixels.ndim - 2) + pads, mode="reflect")
 
 
 def placement(
@@ -222,14 +253,6 @@ class _Loop:
         self.config = config
         self.engine = engine
         self.normalise = normaliser
-
-    def padded(self, pads: tuple[tuple[int, int], tuple[int, int]]) -> "_Loop":
-        """Continue the image by reflection."""
-        if not any(map(any, pads)):
-            return self
-        data = np.pad(self.data, ((0, 0), *pads), mode="reflect")
-        mask = np.pad(self.mask, pads, mode="reflect")
-        return _Loop(data, mask, self.config, self.engine, self.normalise)
 
     def run(
         self, plan: WindowPlan, offset: tuple[int, int], progress: Progress | None

@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,17 +16,24 @@ from morpheus.defaults import DEFAULT_MODEL
 from morpheus.distributed.chunks import ChunkGrid
 from morpheus.distributed.crew import Crew, connect
 from morpheus.distributed.execution import Execution
+from morpheus.distributed.pictures import CoarseField
 from morpheus.distributed.products import write_maps, write_segmentation
 from morpheus.distributed.progress import StageProgress, WholeProgress
 from morpheus.distributed.spec import FieldSpec, StoredField
-from morpheus.distributed.stages import classify_field, measure_field, segment_field
+from morpheus.distributed.stages import (
+    classify_field,
+    coarse_pictures,
+    measure_field,
+    segment_field,
+)
 from morpheus.distributed.store import STORE_FOLDER, FieldStore
 from morpheus.errors import ImageError, ProductError
+from morpheus.inference.product import MapsProduct
 from morpheus.model import find_model, load_model
 from morpheus.mosaic import Region
 from morpheus.mosaic.opened import open_mosaic
 from morpheus.mosaic.report import add_record, read_report
-from morpheus.pipeline.chunked_products import draw, maps_product, sources_record
+from morpheus.pipeline.chunked_products import bands_shown, draw, maps_product, sources_record
 from morpheus.pipeline.chunked_setup import ChunkedSetup
 from morpheus.pipeline.classification import warn_of_empty_sky
 from morpheus.pipeline.field import FieldOptions, check_field_targets
@@ -154,24 +161,33 @@ def run_in_chunks(
     ) as opened:
         field = OpenField.of(opened, given, setup.config, region)
     spec, positions = setup.begin(field, begun)
-    with contextlib.ExitStack() as stack:
-        if crew is None:
-            workers = connect(execution.scheduler, setup.n_workers(spec.grid))
-            crew = stack.enter_context(workers)
-        if announce is not None:
-            announce(_who(crew, spec.grid))
-        work = _Work(crew.anew(), setup, field, overwrite=overwrite or resume)
-        if progress is not None:
-            stride = setup.inference.stride
-            work.progress = WholeProgress(progress, _n_pixels(spec.shape), setup.config, stride)
-        try:
-            return work.run(spec, positions)
-        except ProductError as error:
-            if "--resume" in str(error) or not isinstance(error.__cause__, OSError):
-                raise
-            raise ProductError(
-                f"{error}; what is done is kept: mend that, and go on with --resume"
-            ) from error
+    with _saying_how_to_go_on():
+        with contextlib.ExitStack() as stack:
+            if crew is None:
+                workers = connect(execution.scheduler, setup.n_workers(spec.grid))
+                crew = stack.enter_context(workers)
+            if announce is not None:
+                announce(_who(crew, spec.grid))
+            work = _Work(crew.anew(), setup, field, overwrite=overwrite or resume)
+            if progress is not None:
+                n_pixels, stride = _n_pixels(spec.shape), setup.inference.stride
+                work.progress = WholeProgress(progress, n_pixels, setup.config, stride)
+            done = work.run(spec, positions)
+        # Pictures take as much memory as a worker, which is free again.
+        return work.finish(done)
+
+
+@contextlib.contextmanager
+def _saying_how_to_go_on() -> Iterator[None]:
+    """Add to what is wrong with the disk that what was done is kept."""
+    try:
+        yield
+    except ProductError as error:
+        if "--resume" in str(error) or not isinstance(error.__cause__, OSError):
+            raise
+        raise ProductError(
+            f"{error}; what is done is kept: mend that, and go on with --resume"
+        ) from error
 
 
 def _begun(folder: Path, *, resume: bool, overwrite: bool) -> dict[str, Any] | None:
@@ -212,8 +228,8 @@ class _Work:
         self.folder, self.watch, self.started = setup.folder, Stopwatch(), now()
         self.progress: StageProgress | None = None
 
-    def run(self, spec: FieldSpec, positions: Table | None) -> ChunkedField:
-        """Go through them."""
+    def run(self, spec: FieldSpec, positions: Table | None) -> "_Done":
+        """Go through those that need workers."""
         field, crew, watch = self.field, self.crew, self.watch
         with watch.stage("classify"):
             classified = classify_field(crew, spec, self.progress)
@@ -249,32 +265,38 @@ class _Work:
             target = self.folder / self.setup.options.catalog_file
             paths += [path, catalog.write(target, overwrite=self.overwrite)]
         with watch.stage("pictures"):
-            paths += draw(
-                crew,
+            shown = coarse_pictures(crew, spec, bands_shown(self.setup, spec), self.progress)
+        return _Done(stored, product, catalog, sources, positions, paths, shown)
+
+    def finish(self, done: "_Done") -> ChunkedField:
+        """Draw what was found, say what ran, and remove what was stored."""
+        with self.watch.stage("pictures"):
+            paths = draw(
                 self.setup,
-                stored,
-                catalog,
-                path.name,
-                self.progress,
+                done.stored,
+                done.catalog,
+                done.shown,
+                self.field.wcs,
                 overwrite=self.overwrite,
             )
-        done = {
-            "seconds": watch.seconds,
-            "stages": {name: dataclasses.asdict(cost) for name, cost in crew.costs.items()},
+        spec, costs = done.stored.spec, self.crew.costs
+        record = {
+            "seconds": self.watch.seconds,
+            "stages": {name: dataclasses.asdict(cost) for name, cost in costs.items()},
             "chunks": dataclasses.asdict(spec.grid),
-            "workers": crew.n_workers,
+            "workers": self.crew.n_workers,
         }
-        add_record(self.folder, "run", done)
+        add_record(self.folder, "run", record)
         if not self.setup.execution.keep:
-            stored.store.remove()
+            done.stored.store.remove()
         return ChunkedField(
             spec.shape,
-            catalog,
-            sources,
-            positions,
-            tuple(paths),
-            watch.seconds,
-            product.provenance,
+            done.catalog,
+            done.sources,
+            done.positions,
+            (*done.paths, *paths),
+            self.watch.seconds,
+            done.product.provenance,
         )
 
     def _catalog_setup(self, spec: FieldSpec, segmap: str, digest: str) -> CatalogSetup:
@@ -294,3 +316,16 @@ class _Work:
     def _tell(self, stage: str) -> None:
         if self.progress is not None:
             self.progress(stage, 0, 1)
+
+
+@dataclass(frozen=True, eq=False)
+class _Done:
+    """What the workers have done."""
+
+    stored: StoredField
+    product: MapsProduct
+    catalog: Catalog
+    sources: Table
+    positions: Table | None
+    paths: list[Path]
+    shown: CoarseField

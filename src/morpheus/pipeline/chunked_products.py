@@ -4,15 +4,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from astropy.table import Table
+from astropy.wcs import WCS
+from numpy.typing import NDArray
 
 from morpheus.catalog import Catalog
-from morpheus.distributed.crew import Crew
-from morpheus.distributed.pictures import places_of
-from morpheus.distributed.progress import StageProgress
+from morpheus.distributed.pictures import CoarseField, places_of
 from morpheus.distributed.spec import FieldSpec, StoredField
-from morpheus.distributed.stages import Classified, Sources, coarse_pictures
-from morpheus.inference import ClassMaps
+from morpheus.distributed.stages import Classified, Sources
+from morpheus.inference import Classification
+from morpheus.inference.accumulate import Statistics
 from morpheus.inference.product import MapsProduct
 from morpheus.mosaic.report import add_file
 from morpheus.pipeline.chunked_setup import ChunkedSetup
@@ -21,10 +23,16 @@ from morpheus.pipeline.field import CLASSES_FILE, RGB_FILE, STAMPS_FILE, color_c
 from morpheus.pipeline.opening import OpenField
 from morpheus.provenance import now
 from morpheus.segmentation.sources import segmentation_record
-from morpheus.visual import choose_sources, lupton_rgb, rgb_planes, stamp_sheet, write_picture
-from morpheus.visual.colors import class_colors
+from morpheus.visual import (
+    choose_sources,
+    lupton_rgb,
+    rgb_planes,
+    stamp_sheet,
+    write_classes,
+    write_picture,
+)
 
-__all__ = ["draw", "maps_product", "sources_record"]
+__all__ = ["bands_shown", "draw", "maps_product", "sources_record"]
 
 
 def maps_product(
@@ -123,13 +131,30 @@ def sources_record(
     }
 
 
+def bands_shown(setup: ChunkedSetup, spec: FieldSpec) -> tuple[str, ...]:
+    """Choose the bands of the colour picture.
+
+    Parameters
+    ----------
+    setup : ChunkedSetup
+        What was asked for.
+    spec : FieldSpec
+        What tasks know.
+
+    Returns
+    -------
+    tuple of str
+        From the reddest to the bluest; empty if it is not known which is redder.
+    """
+    return setup.options.rgb or color_channels(spec.inputs.bands) or ()
+
+
 def draw(
-    crew: Crew,
     setup: ChunkedSetup,
     field: StoredField,
     catalog: Catalog,
-    segmap: str,
-    progress: StageProgress | None,
+    shown: CoarseField,
+    wcs: WCS | None,
     *,
     overwrite: bool,
 ) -> list[Path]:
@@ -137,18 +162,16 @@ def draw(
 
     Parameters
     ----------
-    crew : Crew
-        Who averages pixels of large fields.
     setup : ChunkedSetup
         What was asked for.
     field : StoredField
         The field, with its sources.
     catalog : Catalog
         The same, measured.
-    segmap : str
-        Name of the file of the sources.
-    progress : callable or None
-        Told how far it is.
+    shown : CoarseField
+        What pictures show of it.
+    wcs : astropy.wcs.WCS or None
+        World coordinates of the field, for the scale.
     overwrite : bool
         Whether pictures that exist may be replaced.
 
@@ -157,16 +180,21 @@ def draw(
     list of Path
         The pictures.
     """
-    bands, statistic = field.spec.inputs.bands, field.spec.statistic
-    channels = color_channels(bands) if setup.options.rgb is None else setup.options.rgb
-    shown = tuple(dict.fromkeys(channels or ()))
-    classes, images, step = coarse_pictures(crew, field.spec, shown, progress)
+    bands, statistic, step = field.spec.inputs.bands, field.spec.statistic, shown.step
     path = setup.folder / CLASSES_FILE
-    colors = class_colors(ClassMaps(setup.config.classes, classes), unclassified="grey")
-    paths = [write_picture(path, colors, overwrite=overwrite)]
+    paths = [
+        write_classes(
+            path,
+            _small(setup.config.classes, shown.classes, wcs, step),
+            unclassified="grey",
+            overwrite=overwrite,
+            metadata={"Title": f"Morphological classes: {statistic}"},
+        )
+    ]
     add_file(path, "colors", {"statistic": statistic, "pixels_averaged": step})
-    if channels is not None:
-        planes = rgb_planes([images[band] for band in channels])
+    channels = bands_shown(setup, field.spec)
+    if channels:
+        planes = rgb_planes([shown.images[band] for band in channels])
         path = setup.folder / RGB_FILE
         paths.append(write_picture(path, lupton_rgb(*planes), overwrite=overwrite))
         add_file(path, "rgb", {"bands": channels, "pixels_averaged": step})
@@ -182,6 +210,20 @@ def draw(
             pixel_scale=scale,
         )
         paths.append(write_picture(setup.folder / STAMPS_FILE, sheet, overwrite=overwrite))
-        made_from = [segmap, setup.options.catalog_file]
+        made_from = [catalog.provenance["segmentation"]["file"], setup.options.catalog_file]
         add_file(paths[-1], "stamps", {}, made_from=made_from)
     return paths
+
+
+def _small(
+    classes: tuple[str, ...], maps: NDArray[np.float32], wcs: WCS | None, step: int
+) -> Classification:
+    """Give the classification that a picture shows."""
+    unknown = np.isnan(maps[0])
+    return Classification.from_statistics(
+        classes,
+        Statistics(maps, None, None, (~unknown).astype(np.uint32)),
+        mask=unknown,
+        wcs=None if wcs is None else wcs.slice((slice(None, None, step),) * 2),
+        provenance={},
+    )

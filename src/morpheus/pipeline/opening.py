@@ -33,7 +33,7 @@ class OpenField:
         The same for the tasks.
     records : tuple of InputRecord
         The same for the provenance.
-    region : Region or None
+    region : Region, str or None
         What part of the images is the field.
     origin : tuple of int
         Where its first pixel (y, x) lies in them.
@@ -48,7 +48,7 @@ class OpenField:
     given: GivenImages
     inputs: Inputs
     records: tuple[InputRecord, ...]
-    region: Region | None
+    region: Region | str | None
     origin: tuple[int, int]
     shape: tuple[int, int]
     image_shape: tuple[int, int]
@@ -99,7 +99,7 @@ class OpenField:
             given=given,
             inputs=_inputs(opened, given),
             records=opened.records(),
-            region=where,
+            region=region,
             origin=(section[0].start, section[1].start),
             shape=shape,
             image_shape=opened.shape,
