@@ -253,7 +253,7 @@ def test_killed_and_gone_on_with(copied, surveyed, survey):
     table, began = copied / "tiles.csv", time.monotonic()
     program = [sys.executable, "-m", "morpheus", "survey", table, "-o", copied / "out"]
     with subprocess.Popen([*program, "-q", "--scheduler", "serial"]) as process:
-        while not list(copied.glob("out/b/unfinished/records/*")):
+        while not list(copied.glob("out/b/unfinished/*/records/*")):
             assert process.poll() is None
             assert time.monotonic() - began < 100
             time.sleep(0.01)

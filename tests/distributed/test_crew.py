@@ -31,7 +31,7 @@ class Spec:
 
 @pytest.fixture
 def spec(tmp_path):
-    FieldStore.create(tmp_path / "store", GRID, {"map": ("int32", 1, 0)})
+    FieldStore.create(tmp_path / "store", GRID, {"map": ("int32", 1, -1)})
     return Spec(str(tmp_path / "store"), GRID)
 
 

@@ -187,16 +187,14 @@ def test_a_part_of_a_windowed_field(compare, edges):
 
 
 def test_pictures(whole, in_chunks):
-    """The sky in colour is the same; that of the classes is the same without its legend."""
-    expected, result = whole("small")
+    """Those of the sky and of the classes are the same; stamps are there."""
+    expected, _ = whole("small")
     output, found = in_chunks(37, "small")
     assert sorted(p.name for p in output.iterdir()) == sorted(p.name for p in expected.iterdir())
     assert set(found.paths) | {output / "report.json"} == set(output.iterdir())
-    one, other = (matplotlib.image.imread(path / "rgb.png") for path in (expected, output))
-    assert np.array_equal(one, other)
-    classes = matplotlib.image.imread(output / "classes.png")[::-1]
-    assert classes.shape == (80, 104, 3)
-    assert np.ptp(classes[result.classification.mask], axis=0).max() == 0  # grey
+    for name in ("rgb.png", "classes.png"):
+        one, other = (matplotlib.image.imread(path / name) for path in (expected, output))
+        assert np.array_equal(one, other), name
     assert matplotlib.image.imread(output / "stamps.png").size
     report = json.loads((output / "report.json").read_text())
     listed = [*report["products"], *report["files"], "report.json"]

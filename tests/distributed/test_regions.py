@@ -119,7 +119,7 @@ def test_regions_are_kept_in_a_store(tmp_path):
     grid = ChunkGrid((20, 30), (8, 7), (3, 2))
     source = np.random.default_rng(1).random((20, 30)) - 0.15
     valid = np.ones((20, 30), bool)
-    store = FieldStore.create(tmp_path / "store", grid, {"regions": ("int32", 1, 0)})
+    store = FieldStore.create(tmp_path / "store", grid, {"regions": ("int32", 1, -1)})
     by_chunks(store, source, valid, 2).save(store)
     found = Regions.load(FieldStore(tmp_path / "store", grid))
     whole = probability_regions(source, valid, seed=SEED, grow=GROW, min_area=2)

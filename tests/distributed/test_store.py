@@ -12,10 +12,10 @@ from morpheus.distributed.store import FieldStore
 from morpheus.errors import ProductError
 
 MAPS = {
-    "mean": ("float32", 3, float("nan")),
-    "n": ("uint32", 1, 0),
-    "mask": ("uint8", 1, 1),
-    "sources": ("int64", 1, 0),
+    "mean": ("float32", 3, -1.0),
+    "n": ("uint32", 1, 2**32 - 1),
+    "mask": ("uint8", 1, 255),
+    "sources": ("int64", 1, -1),
 }
 
 
@@ -80,13 +80,12 @@ def test_what_is_written_is_read(folder, grid, seed, data):
 GRID = ChunkGrid((10, 13), (4, 5), (1, 2))
 
 
-def test_what_was_not_written_is_empty(folder):
+def test_what_was_not_written_is_missed(folder):
     store = FieldStore.create(folder, GRID, MAPS)
-    everything = (slice(0, 10), slice(0, 13))
-    assert np.isnan(store.read("mean", everything)).all()
-    assert store.read("mask", everything, 0).all()
-    assert not store.read("n", everything).any()
-    assert store.record("work", GRID.chunk(0, 0).key) is None
+    with pytest.raises(ProductError, match=r"chunk 0000-0000 .* of mean is missing"):
+        store.read("mean", (slice(0, 1), slice(0, 1)))
+    with pytest.raises(ProductError, match="is missing"):
+        store.read("n", (slice(0, 1), slice(0, 1)), 0)
 
 
 def test_a_digest_tells_what_a_chunk_holds(folder):

@@ -287,7 +287,8 @@ def plan_chunks(
     while side is None and size > step and n_workers > 1 and _count(shape, size) < 2 * n_workers:
         size -= step
     offset = (origin[0] % step, origin[1] % step) if config.is_dense and size >= step else (0, 0)
-    grid = ChunkGrid(shape, (size, size), offset)
+    rows, columns = (min(size, n + before) for n, before in zip(shape, offset, strict=True))
+    grid = ChunkGrid(shape, (rows, columns), offset)
     return grid, min(n_workers, len(grid))
 
 

@@ -16,6 +16,9 @@ __all__ = ["classify_chunk", "maps_of"]
 def maps_of(*, dense: bool, n_classes: int) -> dict[str, tuple[str, int, object]]:
     """List the maps that a run stores: type, planes, and what they hold before.
 
+    That is what no pixel has: Zarr writes no file for a chunk that holds nothing else, and a file
+    that is missing is to be noticed.
+
     Parameters
     ----------
     dense : bool
@@ -30,11 +33,11 @@ def maps_of(*, dense: bool, n_classes: int) -> dict[str, tuple[str, int, object]
     """
     statistics = ("mean",) if dense else ("mean", "variance", "votes")
     return {
-        **{name: ("float32", n_classes, float("nan")) for name in statistics},
-        "n": ("uint32", 1, 0),
-        "mask": ("uint8", 1, 1),
-        "regions": ("int32", 1, 0),
-        "sources": ("int64", 1, 0),
+        **{name: ("float32", n_classes, -1.0) for name in statistics},
+        "n": ("uint32", 1, np.iinfo(np.uint32).max),
+        "mask": ("uint8", 1, np.iinfo(np.uint8).max),
+        "regions": ("int32", 1, -1),
+        "sources": ("int64", 1, -1),
     }
 
 

@@ -1,11 +1,12 @@
 """Who does the work: one process, or the workers of a Dask cluster."""
 
 import asyncio
+import contextlib
 import errno
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -15,13 +16,14 @@ import numpy as np
 from morpheus.distributed.chunks import Chunk
 from morpheus.distributed.execution import LOCAL_SCHEDULERS
 from morpheus.distributed.progress import StageProgress
-from morpheus.distributed.spec import FieldSpec, release
+from morpheus.distributed.spec import FieldSpec, StoredField, release
 from morpheus.distributed.store import FieldStore, Record
-from morpheus.errors import IncompleteError, OptionError, ProductError
+from morpheus.errors import IncompleteError, ModelError, OptionError, ProductError
 
 __all__ = ["Crew", "StageCost", "Task", "connect"]
 
 _TRIES = 2
+_POLL, _LOOK, _LONGEST = 0.02, 10.0, 300.0  # seconds; of waiting for workers that are not there
 _PATIENCE = 10  # seconds
 _NAMED_FAILURES = 3
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
@@ -162,6 +164,8 @@ class Crew:
         total, done = sum(task.chunk.n_pixels for task in tasks), 0
         start = time.perf_counter()
         for task, outcome in self._outcomes(spec, tasks):
+            if isinstance(outcome, OptionError | ModelError):
+                raise outcome  # as it would for all others
             if isinstance(outcome, BaseException):
                 failed.append((task.chunk, outcome))
                 continue
@@ -204,13 +208,72 @@ class Crew:
             self.client.submit(_perform, spec, task, pure=False, retries=_TRIES - 1): task
             for task in tasks
         }
+        done = as_completed(list(futures), loop=self.client.loop)
         try:
-            for future in as_completed(list(futures), loop=self.client.loop):
+            while not done.is_empty():
+                self._wait(done)
+                future = next(done)
                 error = future.exception()
+                if future.cancelled():
+                    raise _lost("its scheduler is gone")
                 yield futures[future], (future.result() if error is None else error)
                 future.release()
+        except (OSError, CancelledError) as error:  # Dask's errors of connections are OSErrors
+            raise _lost(_one_line(error)) from error
         finally:
-            self.client.cancel(list(futures))
+            with contextlib.suppress(OSError, TimeoutError, CancelledError):
+                self.client.cancel(list(futures))
+
+    def _wait(self, done: Any) -> None:
+        """Wait for a task to be done, but not for ever where there is nobody to do it."""
+        looked = missed = time.monotonic()
+        while not done.has_ready():
+            time.sleep(_POLL)
+            now = time.monotonic()
+            if now - looked < _LOOK:
+                continue
+            looked = now
+            if self.client.status != "running":
+                raise _lost("its scheduler is gone")
+            if self.client.nthreads():
+                missed = now
+            elif now - missed > _LONGEST:
+                raise _lost(f"it has had no workers for {_LONGEST:.0f} s")
+
+    def engine_of(self, spec: FieldSpec) -> tuple[str, str]:
+        """Find out with what the network is evaluated, and that it can be.
+
+        Parameters
+        ----------
+        spec : FieldSpec
+            The field; its store need not exist.
+
+        Returns
+        -------
+        tuple of str
+            Library and arithmetic.
+
+        Raises
+        ------
+        MorpheusError
+            If the device, the precision or the model cannot be used.
+        """
+        if self.client is None:
+            return _engine_of(spec)
+        future = self.client.submit(_engine_of, spec, pure=False)
+        found: tuple[str, str] = future.result()
+        return found
+
+
+def _engine_of(spec: FieldSpec) -> tuple[str, str]:
+    _, engine = StoredField(spec).model()
+    return engine.name, engine.precision
+
+
+def _lost(why: str) -> IncompleteError:
+    return IncompleteError(
+        f"the Dask cluster was lost ({why}); what is done is kept: go on with --resume"
+    )
 
 
 def _tried(spec: FieldSpec, task: Task) -> _Outcome | BaseException:
@@ -274,10 +337,8 @@ def connect(scheduler: str, n_workers: int) -> Iterator[Crew]:
         cores = sum(client.nthreads().values())
         if not cores:
             raise OptionError(f"--scheduler {scheduler}: it has no workers; start some")
-        try:
-            yield Crew(client, cores, client.dashboard_link)
-        finally:
-            client.run(release, on_error="ignore")  # a worker may be gone by now
+        # What workers have open is theirs: they may be at work for others.
+        yield Crew(client, cores, client.dashboard_link)
 
 
 def _greet(distributed: Any, address: str) -> None:

@@ -81,6 +81,10 @@ def picture_chunk(spec: FieldSpec, chunk: Chunk, step: int, bands: tuple[str, ..
     """
     field = StoredField(spec)
     section = _whole_squares(chunk.section, step, spec.shape)
+    if any(part.start == part.stop for part in section):  # less than a square
+        size = tuple(-(-(part.stop - part.start) // step) for part in section)
+        record = {"classes": np.zeros((len(field.config.classes), *size), np.float32)}
+        return record | {f"band_{band}": np.zeros(size, np.float32) for band in bands}
     maps, invalid = field.probabilities(section), field.invalid(section)
     record = {"classes": np.stack([_block_means(maps[name], step) for name in maps])}
     for band in bands:
@@ -90,10 +94,11 @@ def picture_chunk(spec: FieldSpec, chunk: Chunk, step: int, bands: tuple[str, ..
 
 
 def _whole_squares(section: Section, step: int, shape: tuple[int, int]) -> Section:
-    rows, columns = (
-        slice(-(-part.start // step) * step, min(-(-part.stop // step) * step, n))
+    edges = [
+        (min(-(-part.start // step) * step, n), min(-(-part.stop // step) * step, n))
         for part, n in zip(section, shape, strict=True)
-    )
+    ]
+    rows, columns = (slice(start, max(start, stop)) for start, stop in edges)
     return rows, columns
 
 

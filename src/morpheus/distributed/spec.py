@@ -57,6 +57,8 @@ class Inputs:
         Unit of the pixels by band.
     calibrations : mapping of str to Calibration
         Flux scale by band.
+    identity : str
+        Changes with any of the files.
     """
 
     bands: tuple[str, ...]
@@ -66,6 +68,7 @@ class Inputs:
     dq: Mapping[str, str]
     units: Mapping[str, str | None]
     calibrations: Mapping[str, Calibration]
+    identity: str
 
     def open(self, bands: tuple[str, ...], stack: ExitStack) -> OpenMosaic:
         """Open bands until a stack is closed.
@@ -110,6 +113,8 @@ class FieldSpec:
         Size (y, x) of the images.
     model : str
         Folder of the model.
+    weights_sha256 : str
+        Digest of its weights.
     model_bands : tuple of str
         Bands of the model that `inputs.bands` stand for.
     skies : tuple of SkyLevel
@@ -134,6 +139,7 @@ class FieldSpec:
     origin: tuple[int, int]
     image_shape: tuple[int, int]
     model: str
+    weights_sha256: str
     model_bands: tuple[str, ...]
     skies: tuple[SkyLevel, ...]
     inference: InferenceOptions
@@ -200,7 +206,7 @@ def forget_engine() -> None:
 
 
 class _EngineKey(NamedTuple):
-    model: str
+    weights_sha256: str
     options: InferenceOptions
 
 
@@ -274,13 +280,15 @@ class StoredField:
             self.spec.inference, threads=1, device=choice[_worker_number() % len(choice)]
         )
         engine: Engine = _keep(
-            _EngineKey(self.spec.model, options), lambda _: make_engine(self._model, options)
+            _EngineKey(self.spec.weights_sha256, options),
+            lambda _: make_engine(self._model, options),
         )
         return self._model, engine
 
     @property
     def _model(self) -> Model:
-        model: Model = _keep(self.spec.model, lambda _: load_model(Path(self.spec.model)))
+        key = (self.spec.model, self.spec.weights_sha256)
+        model: Model = _keep(key, lambda _: load_model(Path(self.spec.model)))
         return model
 
     @property
@@ -309,7 +317,9 @@ class StoredField:
             (band, *(by.get(band) for by in (inputs.images, inputs.weights, inputs.rms, inputs.dq)))
             for band in bands
         )
-        opened: OpenMosaic = _keep(files, lambda stack: inputs.open(bands, stack))
+        opened: OpenMosaic = _keep(
+            (inputs.identity, files), lambda stack: inputs.open(bands, stack)
+        )
         return opened.read(section, partial=True)
 
     def probabilities(self, section: Section) -> ClassMaps:

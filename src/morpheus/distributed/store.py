@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import shutil
 import zipfile
 from collections.abc import Mapping
@@ -27,13 +28,43 @@ from morpheus.errors import ProductError
 from morpheus.mosaic.images import Section
 from morpheus.mosaic.products import replacing, to_json
 
-__all__ = ["STORE_FOLDER", "FieldStore", "Record"]
+__all__ = ["STORE_FOLDER", "FieldStore", "Record", "clear_folder"]
 
 STORE_FOLDER = "unfinished"
 _MANIFEST, _MAPS, _RECORDS, _TABLES = "manifest.json", "maps.zarr", "records", "tables"
 
+_RUN = re.compile(r"[0-9a-f]{32}")
+
 Record = dict[str, NDArray[Any]]
 """What a task gave back: small arrays by name."""
+
+
+def clear_folder(folder: Path) -> None:
+    """Remove what runs have stored: a manifest, and a store for each run, called by its id.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder, which need not exist; the manifest goes first.
+
+    Raises
+    ------
+    ProductError
+        If it holds something else, or cannot be removed.
+    """
+    if not folder.exists():
+        return
+    try:
+        for path in folder.iterdir():
+            ours = path.name.startswith((_MANIFEST, f".{_MANIFEST}-"))
+            if not (ours or (path.is_dir() and _RUN.fullmatch(path.name))):
+                raise ProductError(
+                    f"{path} is of no run, and would be removed: move it, or choose another folder"
+                )
+        (folder / _MANIFEST).unlink(missing_ok=True)
+        shutil.rmtree(folder)
+    except OSError as error:
+        raise ProductError(f"cannot remove {folder}: {error.strerror or error}") from error
 
 
 # Pixels: a file holds a chunk of the field, in pieces of about this side that can be read alone.
@@ -74,7 +105,7 @@ class FieldStore:
             How the field is divided.
         arrays : mapping of str to (str, int, Any)
             Maps by name: their type, number of planes, and what they hold where nothing was
-            written.
+            written, which no pixel may have.
 
         Returns
         -------
@@ -199,9 +230,8 @@ class FieldStore:
         # One file at a time: of several that fail at once, Zarr forgets all but the first, which
         # asyncio reports later.
         for plane, values in enumerate(whole):
-            path = self.root / _MAPS / name / "c" / str(plane) / str(chunk.row) / str(chunk.column)
             # Zarr reads the table of contents of a file that is there, and it may be damaged.
-            path.unlink(missing_ok=True)
+            self._file(name, plane, chunk).unlink(missing_ok=True)
             array[plane, y : y + self.grid.size[0], x : x + self.grid.size[1]] = values
         return hashlib.sha256(block.data).hexdigest()
 
@@ -231,16 +261,27 @@ class FieldStore:
             slice(part.start + offset, part.stop + offset)
             for part, offset in zip(section, self.grid.offset, strict=True)
         )
+        array = self._group[name]
+        planes = range(array.shape[0]) if plane is None else (plane,)
+        for chunk in self.grid.overlapping(section):
+            for one in planes:  # Zarr takes a file that is missing for one that was never written
+                if not self._file(name, one, chunk).exists():
+                    raise ProductError(
+                        f"{self.root}: {chunk} of {name} is missing; go on with --resume, which"
+                        " makes it again"
+                    )
         try:
-            found: NDArray[Any] = self._group[name][
-                slice(None) if plane is None else plane, rows, columns
-            ]
+            found: NDArray[Any] = array[slice(None) if plane is None else plane, rows, columns]
         except (ValueError, RuntimeError, OSError) as error:
             raise ProductError(
                 f"{self.root}: a chunk of {name} is damaged ({error}); go on with --resume, which"
                 " makes it again"
             ) from error
         return found
+
+    def _file(self, name: str, plane: int, chunk: Chunk) -> Path:
+        """Say which file holds a chunk of a plane."""
+        return self.root / _MAPS / name / "c" / str(plane) / str(chunk.row) / str(chunk.column)
 
     def _inside(self, chunk: Chunk) -> Section:
         """Tell where in a whole chunk its pixels lie."""

@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,24 +18,24 @@ from morpheus.distributed.execution import Execution
 from morpheus.distributed.pictures import CoarseField
 from morpheus.distributed.products import write_maps, write_segmentation
 from morpheus.distributed.progress import StageProgress, WholeProgress
-from morpheus.distributed.spec import FieldSpec, StoredField
+from morpheus.distributed.spec import FieldSpec, StoredField, release
 from morpheus.distributed.stages import (
     classify_field,
     coarse_pictures,
     measure_field,
     segment_field,
 )
-from morpheus.distributed.store import STORE_FOLDER, FieldStore
+from morpheus.distributed.store import STORE_FOLDER, FieldStore, clear_folder
 from morpheus.errors import ImageError, ProductError
-from morpheus.inference.product import MapsProduct
-from morpheus.model import find_model, load_model
+from morpheus.inference.product import MapsProduct, all_map_files
+from morpheus.model import ModelConfig, find_model, load_model
 from morpheus.mosaic import Region
 from morpheus.mosaic.opened import open_mosaic
 from morpheus.mosaic.report import add_record, read_report
 from morpheus.pipeline.chunked_products import bands_shown, draw, maps_product, sources_record
 from morpheus.pipeline.chunked_setup import ChunkedSetup
 from morpheus.pipeline.classification import warn_of_empty_sky
-from morpheus.pipeline.field import FieldOptions, check_field_targets
+from morpheus.pipeline.field import PRODUCTS, FieldOptions, check_field_targets
 from morpheus.pipeline.given import images_for
 from morpheus.pipeline.opening import OpenField, files_only
 from morpheus.provenance import Stopwatch, now
@@ -160,12 +159,14 @@ def run_in_chunks(
         check_filters=check_filters,
     ) as opened:
         field = OpenField.of(opened, given, setup.config, region)
-    spec, positions = setup.begin(field, begun)
+    spec = setup.plan(field, begun)
     with _saying_how_to_go_on():
         with contextlib.ExitStack() as stack:
             if crew is None:
                 workers = connect(execution.scheduler, setup.n_workers(spec.grid))
                 crew = stack.enter_context(workers)
+            spec, positions = setup.begin(field, spec, crew.engine_of(spec), begun)
+            _remove_remains(folder, setup.config)
             if announce is not None:
                 announce(_who(crew, spec.grid))
             work = _Work(crew.anew(), setup, field, overwrite=overwrite or resume)
@@ -173,8 +174,11 @@ def run_in_chunks(
                 n_pixels, stride = _n_pixels(spec.shape), setup.inference.stride
                 work.progress = WholeProgress(progress, n_pixels, setup.config, stride)
             done = work.run(spec, positions)
-        # Pictures take as much memory as a worker, which is free again.
-        return work.finish(done)
+        try:
+            # Pictures take as much memory as a worker, which is free again.
+            return work.finish(done)
+        finally:
+            release()
 
 
 @contextlib.contextmanager
@@ -193,11 +197,8 @@ def _saying_how_to_go_on() -> Iterator[None]:
 def _begun(folder: Path, *, resume: bool, overwrite: bool) -> dict[str, Any] | None:
     """Give the manifest of the run to go on with; None to start anew."""
     begun = FieldStore.manifest(folder / STORE_FOLDER)
-    if resume:  # what was being written when a run was killed
-        for path in folder.glob(".*-????????.part"):
-            path.unlink(missing_ok=True)
     if begun is None and resume and "run" in read_report(folder):
-        shutil.rmtree(folder / STORE_FOLDER, ignore_errors=True)  # killed while it was removed
+        clear_folder(folder / STORE_FOLDER)  # killed while it was removed
         raise ProductError(f"{folder} holds a run that is complete: there is nothing to go on with")
     if begun is not None and not (resume or overwrite):
         raise ProductError(
@@ -205,6 +206,14 @@ def _begun(folder: Path, *, resume: bool, overwrite: bool) -> dict[str, Any] | N
             " with --overwrite"
         )
     return begun if resume else None
+
+
+def _remove_remains(folder: Path, config: ModelConfig) -> None:
+    """Remove what was being written when a run was killed."""
+    made = [*all_map_files(folder, config.classes), *(folder / name for name in PRODUCTS)]
+    for path in made:
+        for remains in folder.glob(f".{path.name}-????????.part"):
+            remains.unlink(missing_ok=True)
 
 
 def _who(crew: Crew, grid: ChunkGrid) -> str:
@@ -288,7 +297,7 @@ class _Work:
         }
         add_record(self.folder, "run", record)
         if not self.setup.execution.keep:
-            done.stored.store.remove()
+            clear_folder(self.folder / STORE_FOLDER)
         return ChunkedField(
             spec.shape,
             done.catalog,

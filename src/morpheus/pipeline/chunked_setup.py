@@ -1,6 +1,7 @@
 """A run in chunks before it begins: what it is of, how the field is divided, what tasks know."""
 
 import dataclasses
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,14 @@ from morpheus.distributed.classify import maps_of
 from morpheus.distributed.execution import Execution
 from morpheus.distributed.manifest import MANIFEST_FORMAT, check_same_run, digest_of_positions
 from morpheus.distributed.spec import FieldSpec, devices
-from morpheus.distributed.store import STORE_FOLDER, FieldStore
-from morpheus.errors import OptionError
+from morpheus.distributed.store import STORE_FOLDER, FieldStore, clear_folder
+from morpheus.errors import OptionError, ProductError
 from morpheus.inference import InferenceOptions, preset
 from morpheus.inference.engine import available_threads
 from morpheus.model import ModelConfig
 from morpheus.pipeline.field import FieldOptions
 from morpheus.pipeline.opening import OpenField
-from morpheus.provenance import morpheus_version
+from morpheus.provenance import software
 from morpheus.segmentation import detection_thresholds, read_positions
 from morpheus.segmentation.segment import statistic_of
 
@@ -128,10 +129,8 @@ class ChunkedSetup:
             return len(devices(self.inference.device))
         return self.inference.threads or available_threads()
 
-    def begin(
-        self, field: OpenField, begun: dict[str, Any] | None
-    ) -> tuple[FieldSpec, Table | None]:
-        """Divide the field and make an empty store, or take those of a run that was begun.
+    def plan(self, field: OpenField, begun: dict[str, Any] | None) -> FieldSpec:
+        """Divide the field, or take the chunks of a run that was begun.
 
         Parameters
         ----------
@@ -142,45 +141,88 @@ class ChunkedSetup:
 
         Returns
         -------
-        spec : FieldSpec
+        FieldSpec
             What tasks know.
-        positions : astropy.table.Table or None
-            External positions.
 
         Raises
         ------
         OptionError
             If the memory is not enough.
         ProductError
+            If the manifest is none.
+        """
+        if begun is None:
+            return self._spec(field, self.divide(field.shape, field.origin), uuid.uuid4().hex)
+        try:
+            # Records are of the chunks that the run was begun with.
+            grid = ChunkGrid(*(tuple(begun["grid"][key]) for key in ("shape", "size", "offset")))
+            return self._spec(field, grid, str(begun["id"]))
+        except (KeyError, TypeError) as error:
+            raise ProductError(
+                f"{self.folder / STORE_FOLDER} is damaged (no {error}); start anew with --overwrite"
+            ) from error
+
+    def begin(
+        self,
+        field: OpenField,
+        spec: FieldSpec,
+        engine: tuple[str, str],
+        begun: dict[str, Any] | None,
+    ) -> tuple[FieldSpec, Table | None]:
+        """Make an empty store, or make sure that the run that was begun is this one.
+
+        Parameters
+        ----------
+        field : OpenField
+            The field.
+        spec : FieldSpec
+            What `plan` gave.
+        engine : tuple of str
+            Library and arithmetic that evaluate the network.
+        begun : dict or None
+            Manifest of the run to go on with.
+
+        Returns
+        -------
+        spec : FieldSpec
+            The same, with the arithmetic that all workers are to use.
+        positions : astropy.table.Table or None
+            External positions.
+
+        Raises
+        ------
+        ProductError
             If the run that was begun is another one, or the store cannot be written.
         """
         positions = None
         if self.options.positions is not None:
             positions = read_positions(self.options.positions, field.wcs)
-        manifest = self._manifest(field, positions)
+        manifest = self._manifest(field, positions, engine)
+        folder = self.folder / STORE_FOLDER
         if begun is None:
-            grid = self.divide(field.shape, field.origin)
             maps = maps_of(dense=self.config.is_dense, n_classes=len(self.config.classes))
-            store = FieldStore.create(self.folder / STORE_FOLDER, grid, maps)
-            store.write_manifest({**manifest, "grid": dataclasses.asdict(grid)})
+            clear_folder(folder)
+            # A folder of its own: what an earlier run has still at work writes to no other's.
+            FieldStore.create(Path(spec.store), spec.grid, maps)
+            run = {"id": Path(spec.store).name, "grid": dataclasses.asdict(spec.grid)}
+            FieldStore(folder, spec.grid).write_manifest({**manifest, **run})
         else:
-            # Records are of the chunks that the run was begun with.
-            known = {key: value for key, value in begun.items() if key != "grid"}
+            known = {key: value for key, value in begun.items() if key not in ("id", "grid")}
             check_same_run(known, manifest, str(self.folder))
-            stored = begun["grid"]
-            grid = ChunkGrid(*(tuple(stored[key]) for key in ("shape", "size", "offset")))
-        return self._spec(field, grid), positions
+        inference = dataclasses.replace(spec.inference, precision=engine[1])  # type: ignore[arg-type]
+        return dataclasses.replace(spec, inference=inference), positions
 
-    def _spec(self, field: OpenField, grid: ChunkGrid) -> FieldSpec:
+    def _spec(self, field: OpenField, grid: ChunkGrid, run: str) -> FieldSpec:
         options = self.options.segmentation
         known = dataclasses.asdict(self.config.detection)
         return FieldSpec(
-            store=str((self.folder / STORE_FOLDER).absolute()),
+            store=str((self.folder / STORE_FOLDER / run).absolute()),
             grid=grid,
             inputs=field.inputs,
             origin=field.origin,
             image_shape=field.image_shape,
             model=str(self.model_folder.absolute()),
+            weights_sha256=self.config.weights_sha256,
             model_bands=field.given.choice.bands,
             skies=field.skies,
             inference=self.inference,
@@ -190,14 +232,19 @@ class ChunkedSetup:
             catalog=self.options.catalog,
         )
 
-    def _manifest(self, field: OpenField, positions: Table | None) -> dict[str, Any]:
+    def _manifest(
+        self, field: OpenField, positions: Table | None, engine: tuple[str, str]
+    ) -> dict[str, Any]:
         """Say what the results depend on."""
         how = dataclasses.asdict(self.inference)
-        for name in ("threads", "batch_size", "device"):  # which make no difference
+        # Which make no difference, but for what the engine tells.
+        for name in ("threads", "batch_size", "device"):
             del how[name]
+        programs = {k: v for k, v in software().items() if k not in ("platform", "processor")}
         return {
             "format": MANIFEST_FORMAT,
-            "morpheus": morpheus_version(),
+            "software": programs,
+            "engine": {"name": engine[0], "precision": engine[1]},
             "inputs": [
                 {
                     "of": f"{one.band} {one.kind}",

@@ -11,7 +11,8 @@ from astropy.table import Table
 from morpheus.catalog import BandImage, Catalog, CatalogOptions, measure
 from morpheus.catalog.formats import check_catalog_path
 from morpheus.defaults import DEFAULT_MODEL
-from morpheus.errors import OptionError
+from morpheus.distributed.store import STORE_FOLDER, FieldStore, clear_folder
+from morpheus.errors import OptionError, ProductError
 from morpheus.inference import Classification, InferenceOptions
 from morpheus.inference.product import all_map_files
 from morpheus.model import ModelConfig, find_model, load_model
@@ -52,6 +53,9 @@ __all__ = [
 ]
 
 CLASSES_FILE, RGB_FILE, STAMPS_FILE = "classes.png", "rgb.png", "stamps.png"
+PRODUCTS = (SEGMENTATION_FILE, GUIDED_FILE, CLASSES_FILE, RGB_FILE, STAMPS_FILE)
+"""What `run` makes beside class maps and catalogue."""
+
 _CHANNELS = 3
 
 
@@ -164,6 +168,7 @@ def run(
     config = load_model(find_model(model)).config
     given = images_for(config, images, weights, rms, dq)
     check_field_targets(folder, config, given.choice.given, options, overwrite=overwrite)
+    clear_folder(folder / STORE_FOLDER)  # of what is about to be replaced
     with watch.stage("classify"):
         classification = classify(
             given.images,
@@ -233,10 +238,13 @@ def check_field_targets(
         If options cannot be used, or products cannot be written.
     """
     name = options.catalog_file
+    if FieldStore.manifest(folder / STORE_FOLDER) is not None and not overwrite:
+        raise ProductError(
+            f"{folder} holds an unfinished run: go on with --resume, or start anew with --overwrite"
+        )
     check_catalog_path(folder / name, readable=True)
-    made = [SEGMENTATION_FILE, GUIDED_FILE, CLASSES_FILE, RGB_FILE, STAMPS_FILE]
     maps = all_map_files(folder, config.classes)
-    if Path(name).name != name or name in {*made, *(path.name for path in maps)}:
+    if Path(name).name != name or name in {*PRODUCTS, *(path.name for path in maps)}:
         raise OptionError(
             f"the catalogue cannot be called {name}: give the name of a file in the output folder"
             " that is none of the other products"
@@ -250,7 +258,7 @@ def check_field_targets(
     if options.positions is not None:
         open_positions(options.positions)
     check_targets(maps, overwrite=overwrite)
-    check_targets([folder / one for one in (*made, name)], overwrite=overwrite)
+    check_targets([folder / one for one in (*PRODUCTS, name)], overwrite=overwrite)
 
 
 def _draw(

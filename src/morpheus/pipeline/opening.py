@@ -1,6 +1,7 @@
 """What is known of a field before a pixel of it is classified."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,13 +93,14 @@ class OpenField:
         step = grid_step(opened.shape)
         thinned = opened.thinned_out(step)  # also tells whether there is anything
         skies = measure_field_skies(opened.bands, thinned, 1) if needs_sky(config) else ()
+        records = opened.records()
         shape = (section[0].stop - section[0].start, section[1].stop - section[1].start)
         if wcs is not None:
             wcs.array_shape = shape
         return cls(
             given=given,
-            inputs=_inputs(opened, given),
-            records=opened.records(),
+            inputs=_inputs(opened, given, records),
+            records=records,
             region=region,
             origin=(section[0].start, section[1].start),
             shape=shape,
@@ -142,7 +144,7 @@ def files_only(given: GivenImages) -> GivenImages:
     return GivenImages(given.choice, images, *(one or None for one in maps))
 
 
-def _inputs(opened: OpenMosaic, given: GivenImages) -> Inputs:
+def _inputs(opened: OpenMosaic, given: GivenImages, records: Sequence[InputRecord]) -> Inputs:
     files = tuple(
         {band: str(Path(os.path.expanduser(one)).absolute()) for band, one in (by or {}).items()}  # noqa: PTH111
         for by in (given.images, given.weights, given.rms, given.dq)
@@ -156,4 +158,5 @@ def _inputs(opened: OpenMosaic, given: GivenImages) -> Inputs:
         dq,
         units=dict(zip(opened.bands, opened.units, strict=True)),
         calibrations=dict(zip(opened.bands, opened.calibrations, strict=True)),
+        identity=" ".join(f"{one.band} {one.kind} {one.sha256}" for one in records),
     )

@@ -1,11 +1,10 @@
 """What there is to do for the tiles of a survey that may have been begun before."""
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from morpheus.distributed.store import STORE_FOLDER
+from morpheus.distributed.store import STORE_FOLDER, clear_folder
 from morpheus.errors import ProductError
 from morpheus.mosaic.products import write_json
 from morpheus.mosaic.report import REPORT_FILE, read_report
@@ -122,7 +121,6 @@ def unmake(folder: Path) -> None:
     try:
         if report.pop("run", None) is not None:
             write_json(folder / REPORT_FILE, report, overwrite=True)
-        if (folder / STORE_FOLDER).exists():
-            shutil.rmtree(folder / STORE_FOLDER)
+        clear_folder(folder / STORE_FOLDER)
     except OSError as error:
         raise ProductError(f"cannot write to {folder}: {error.strerror or error}") from error

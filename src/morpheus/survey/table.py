@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from astropy.table import Table
 
+from morpheus.distributed.store import STORE_FOLDER
 from morpheus.errors import MorpheusError, OptionError
 from morpheus.model import ModelConfig
 from morpheus.mosaic import parse_region
@@ -18,7 +19,13 @@ from morpheus.segmentation.guided import read_table
 
 __all__ = ["RESERVED_NAMES", "Tile", "read_tiles"]
 
-RESERVED_NAMES = ("catalog.parquet", "survey.json", "survey.lock", "survey_footprints.reg")
+RESERVED_NAMES = (
+    "catalog.parquet",
+    "survey.json",
+    "survey.lock",
+    "survey_footprints.reg",
+    STORE_FOLDER,
+)
 """What a survey calls its own files, and no tile can be called."""
 
 _KINDS = ("weight", "rms", "dq")
