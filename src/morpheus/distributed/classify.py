@@ -33,7 +33,7 @@ def maps_of(*, dense: bool, n_classes: int) -> dict[str, tuple[str, int, object]
     """
     statistics = ("mean",) if dense else ("mean", "variance", "votes")
     return {
-        **{name: ("float32", n_classes, -1.0) for name in statistics},
+        **dict.fromkeys(statistics, ("float32", n_classes, -1.0)),
         "n": ("uint32", 1, np.iinfo(np.uint32).max),
         "mask": ("uint8", 1, np.iinfo(np.uint8).max),
         "regions": ("int32", 1, -1),
