@@ -99,7 +99,7 @@ def window_dtype(n_max: int) -> np.dtype[Any]:
     Returns
     -------
     numpy.dtype
-        uint8, int16 or int32.
+        One of uint8, int16 and int32.
     """
     fitting = (t for t in (np.uint8, np.int16) if n_max <= np.iinfo(t).max)
     return np.dtype(next(fitting, np.int32))

@@ -171,10 +171,12 @@ def open_mosaic(
 
     Parameters
     ----------
-    images, weights, rms, dq : mapping of str, sequence, or 3-D array
+    images : mapping of str, sequence, or 3-D array
         As `read_mosaic` takes them.
     bands : sequence of str
         The bands, in the order of the model.
+    weights, rms, dq : mapping of str, sequence, or 3-D array, optional
+        As `read_mosaic` takes them.
     check_filters : bool, optional
         Whether to compare the filter that a header names with the band.
     checked : bool, optional

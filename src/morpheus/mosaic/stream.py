@@ -31,7 +31,7 @@ class StreamedPlane:
     shape : tuple of int
         Shape of the image (y, x).
     dtype : numpy.dtype
-        uint8, int16, int32, float32 or float64, in either byte order.
+        One of uint8, int16, int32, float32 and float64, in either byte order.
     header : astropy.io.fits.Header
         WCS and what made it.
     rows : callable
