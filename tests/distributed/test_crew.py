@@ -3,6 +3,7 @@
 import dataclasses
 import errno
 import os
+import threading
 from types import SimpleNamespace
 
 import numpy as np
@@ -237,3 +238,40 @@ def test_progress_is_of_the_whole_run():
     assert done[0] == 0
     assert done[2] > 900  # most of the work, with windows that overlap
     assert done[-1] == 1000
+
+
+# ---- a cluster that is lost
+
+
+def slow_tasks():
+    def slow(spec, chunk):
+        import time
+
+        time.sleep(600)
+
+    return [Task("work", chunk, slow) for chunk in GRID]
+
+
+def test_a_scheduler_that_is_gone(make_cluster, spec):
+    cluster = make_cluster(1)
+    with connect(cluster.address, 1) as crew:
+        threading.Timer(2, cluster.scheduler.kill).start()
+        with pytest.raises(IncompleteError, match=r"the Dask cluster was lost .*--resume"):
+            crew.run(SimpleNamespace(**vars(spec)), slow_tasks())
+
+
+def test_workers_that_do_not_come_back(make_cluster, spec, monkeypatch):
+    monkeypatch.setattr(crew_module, "_LOOK", 0.2)
+    monkeypatch.setattr(crew_module, "_LONGEST", 1.0)
+    cluster = make_cluster(1)
+    with connect(cluster.address, 1) as crew:
+        threading.Timer(2, cluster.workers[0].kill).start()
+        with pytest.raises(IncompleteError, match="it has had no workers for 1 s"):
+            crew.run(SimpleNamespace(**vars(spec)), slow_tasks())
+
+
+def test_options_that_cannot_be_used_are_not_tried_on_every_chunk(spec, work):
+    work.errors = {chunk.key: [OptionError("no such device")] * 2 for chunk in GRID}
+    with pytest.raises(OptionError, match="no such device"):
+        Crew().run(spec, work.tasks())
+    assert set(work.seen) == {"0000-0000"}

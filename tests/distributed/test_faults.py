@@ -324,6 +324,7 @@ def test_a_full_disk_between_the_stages(run, monkeypatch, tmp_path, expected, ch
 LIMITED = """
 import resource, sys
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv.pop(1)),) * 2)
+import morpheus
 from morpheus.cli import main
 main()
 """
@@ -579,3 +580,52 @@ def test_a_run_that_is_killed_again_and_again(arguments, fields, expected, tmp_p
         n_complete += 1
         output = tmp_path / f"out-{n_complete}"
     assert n_workers > 0
+
+
+# ---- what is not this run's
+
+
+def test_what_is_not_of_a_run_is_not_removed(run, tmp_path):
+    mine = tmp_path / "out/unfinished/mine.txt"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("a year of work")
+    for more in ((), ("--overwrite",), ("--resume",)):
+        assert f"{mine} is of no run, and would be removed" in line(run(*more))
+    assert mine.read_text() == "a year of work"
+
+
+def test_hidden_files_of_others_are_left(stopped, run):
+    ours, others = stopped / ".n.fits-abcdefgh.part", stopped / ".paper.tex-abcdefgh.part"
+    for path in (ours, others):
+        path.write_text("")
+    assert run("--resume").returncode == 0
+    assert others.exists()
+    assert not ours.exists()
+
+
+def test_a_run_in_memory_does_not_mix_with_an_unfinished_one(stopped, command, arguments, fields):
+    call = arguments(fields["small"], stopped, "--quiet")
+    assert "holds an unfinished run" in line(command(call))
+    assert command([*call, "--overwrite"]).returncode == 0
+    assert not (stopped / "unfinished").exists()
+
+
+def test_a_task_that_outlives_its_run_writes_to_no_other(run, tmp_path, monkeypatch):
+    """What a cluster has still at work when a run was ended is of other options."""
+    stores, function = [], stages.classify_chunk
+
+    def noting(spec, chunk):
+        stores.append(spec.store)
+        return function(spec, chunk)
+
+    monkeypatch.setattr(stages, "classify_chunk", noting)
+    assert run("--keep-chunks").returncode == 0
+    assert run("--keep-chunks", "--overwrite").returncode == 0
+    assert len(set(stores)) == 2
+    assert [str(p) for p in (tmp_path / "out/unfinished").iterdir() if p.is_dir()] == [stores[-1]]
+
+
+@pytest.mark.parametrize("device", ["banana", "cuda:77"])
+def test_a_device_that_is_not_there_is_found_before_anything_is_stored(run, tmp_path, device):
+    assert device in line(run("--device", device))
+    assert not (tmp_path / "out").exists()
