@@ -79,6 +79,28 @@ def test_fewer_images_are_named_by_their_headers(tmp_path):
     assert order == ("F606W", "F105W")  # as maps without names are
 
 
+def test_all_images_in_any_order_are_named_by_their_headers(tmp_path):
+    """As a shell lists them: f125w.fits comes before f160w.fits."""
+    files = []
+    for name in sorted(BANDS):
+        files.append(tmp_path / f"{name}.fits")
+        fits.writeto(files[-1], np.ones((2, 2), np.float32), fits.Header({"FILTER": name}))
+    choice, images, order = choose_images(files, BANDS, OTHERS)
+    assert choice.given == BANDS
+    assert [path.stem for path in images.values()] == list(BANDS)
+    assert order == tuple(sorted(BANDS))  # that of maps without names
+
+
+@pytest.mark.parametrize("filters", [("F160W",) * 4, ("F125W", "F160W", "F606W", None)])
+def test_headers_that_do_not_tell_all_bands_tell_none(tmp_path, filters):
+    files = []
+    for i, name in enumerate(filters):
+        files.append(tmp_path / f"{i}.fits")
+        header = fits.Header({} if name is None else {"FILTER": name})
+        fits.writeto(files[-1], np.ones((2, 2), np.float32), header)
+    assert list(choose_images(files, BANDS, OTHERS)[1].values()) == files
+
+
 def test_as_many_images_as_bands_are_in_order():
     images = [image("F606W")] * 4  # whatever their headers say: read_mosaic checks that
     assert choose_images(images, BANDS, OTHERS)[0].given == BANDS

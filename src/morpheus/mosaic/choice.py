@@ -123,8 +123,8 @@ def choose_images(
     Parameters
     ----------
     images : mapping of str to image, sequence of images, or 3-D array
-        By name; as many as there are bands, in their order; or fewer, each of which says in its
-        header which band it is.
+        By name; or in any order, each of which says in its header which band it is; or, if they do
+        not, as many as there are bands, in their order.
     bands : sequence of str
         The bands of the model, in its order.
     alternatives : mapping of str to sequence of str
@@ -156,10 +156,7 @@ def choose_images(
         named = [(str(name).strip(), image) for name, image in images.items()]
     else:
         listed = _listed(images, bands, alternatives)
-        if len(listed) == len(bands):
-            named = list(zip(bands, listed, strict=True))
-        else:
-            named = _named_by_headers(listed, bands, alternatives)
+        named = _named_by_headers(listed, bands, alternatives)
     choice = choose_bands([name for name, _ in named], bands, alternatives)
     for name in choice.unused:
         place = next(band for band, others in alternatives.items() if name in others)
@@ -208,21 +205,27 @@ def _listed(
 def _named_by_headers(
     images: Sequence[Any], bands: Sequence[str], alternatives: Mapping[str, Sequence[str]]
 ) -> list[tuple[str, Any]]:
-    """Name images after the filters in their headers."""
+    """Name images after the filters in their headers or, if these do not tell, by their order."""
     known = {name.upper(): name for name in (*bands, *_others(alternatives))}
-    named = []
+    named, unclear = [], ""
     with FitsFiles() as files:
         for number, image in enumerate(images, start=1):
             opened = open_image(image, label=f"image {number}", kind="image", files=files)
             filters = header_filters(opened.headers)
             names = [known[one] for one in filters if one in known]
-            if len(names) != 1:
+            if len(names) == 1:
+                named.append((names[0], image))
+            elif not unclear:
                 says = f"its FILTER header says {'/'.join(filters)}" if filters else "no header"
                 says += "" if filters else " tells its filter"
                 what = Path(image).name if isinstance(image, str | Path) else opened.name
-                raise OptionError(
-                    f"{len(images)} images were given for {len(bands)} bands, and it is not clear"
-                    f" which band {what} is ({says}): {_REMEDY}"
-                )
-            named.append((names[0], image))
+                unclear = f"{what} is ({says})"
+    is_clear = not unclear and len({name for name, _ in named}) == len(images)
+    if len(images) == len(bands) and not is_clear:
+        return list(zip(bands, images, strict=True))
+    if unclear:
+        raise OptionError(
+            f"{len(images)} images were given for {len(bands)} bands, and it is not clear which"
+            f" band {unclear}: {_REMEDY}"
+        )
     return named
