@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from morpheus.distributed import crew as crew_module
-from morpheus.distributed import spec as spec_module
 from morpheus.distributed.chunks import ChunkGrid
 from morpheus.distributed.crew import Crew, Task, connect
 from morpheus.distributed.execution import Execution
+from morpheus.distributed.kept import Kept
 from morpheus.distributed.progress import WholeProgress
 from morpheus.distributed.spec import devices
 from morpheus.distributed.store import FieldStore
@@ -195,8 +195,8 @@ def cmdline(process):
 # ---- what a process keeps
 
 
-def test_what_is_kept_is_closed(monkeypatch):
-    closed = []
+def test_what_is_kept_is_closed():
+    kept, closed = Kept(), []
 
     def make(name):
         def made(stack):
@@ -205,16 +205,18 @@ def test_what_is_kept_is_closed(monkeypatch):
 
         return made
 
-    spec_module.release()
-    assert spec_module._keep("a", make("first")) == "first"
-    assert spec_module._keep("a", make("second")) == "first"
+    assert kept.give("a", make("first")) == "first"
+    assert kept.give("a", make("second")) == "first"
     for i in range(20):
-        spec_module._keep(i, make(i))
+        kept.give(i, make(i))
     assert closed  # not without end
-    spec_module.release()
+    kept.release()
     assert sorted(map(str, closed)) == sorted(map(str, ["first", *range(20)]))
-    assert spec_module._keep("a", make("third")) == "third"
-    spec_module.release()
+    assert kept.give("a", make("third")) == "third"
+    kept.forget(str)
+    assert kept.give("a", make("fourth")) == "fourth"
+    kept.release()
+    assert {"third", "fourth"} <= set(closed)
 
 
 def test_devices():

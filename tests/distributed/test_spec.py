@@ -9,7 +9,9 @@ import pytest
 from astropy.io import fits
 
 from morpheus.distributed.chunks import ChunkGrid
-from morpheus.distributed.spec import Inputs, StoredField, release
+from morpheus.distributed.kept import KEPT
+from morpheus.distributed.spec import Inputs
+from morpheus.distributed.stored import StoredField
 from morpheus.mosaic.calibration import Calibration
 
 SECTION = (slice(0, 4), slice(0, 5))
@@ -28,7 +30,7 @@ def inputs(tmp_path):
     write(path, 2)
     calibrations = {"H": Calibration()}
     yield Inputs(("H",), {"H": str(path)}, {}, {}, {}, {"H": None}, calibrations, "first")
-    release()
+    KEPT.release()
 
 
 def read(inputs):
@@ -46,7 +48,7 @@ def test_a_file_that_was_replaced_is_opened_anew(inputs, tmp_path):
 def test_what_was_released_is_opened_anew(inputs, tmp_path):
     assert read(inputs) == 1
     write(tmp_path / "h.fits", 6)
-    release()
+    KEPT.release()
     assert read(inputs) == 3
 
 

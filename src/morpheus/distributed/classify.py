@@ -3,8 +3,9 @@
 import numpy as np
 
 from morpheus.distributed.chunks import Chunk
-from morpheus.distributed.spec import FieldSpec, StoredField
+from morpheus.distributed.spec import FieldSpec
 from morpheus.distributed.store import Record
+from morpheus.distributed.stored import StoredField
 from morpheus.inference import Place, predict
 from morpheus.inference.accumulate import Statistics
 from morpheus.model.normalise import prepare_normaliser

@@ -15,9 +15,11 @@ import numpy as np
 
 from morpheus.distributed.chunks import Chunk
 from morpheus.distributed.execution import LOCAL_SCHEDULERS
+from morpheus.distributed.kept import KEPT
 from morpheus.distributed.progress import StageProgress
-from morpheus.distributed.spec import FieldSpec, StoredField, release
+from morpheus.distributed.spec import FieldSpec
 from morpheus.distributed.store import FieldStore, Record
+from morpheus.distributed.stored import StoredField
 from morpheus.errors import IncompleteError, ModelError, OptionError, ProductError
 
 __all__ = ["Crew", "StageCost", "Task", "connect"]
@@ -317,7 +319,7 @@ def connect(scheduler: str, n_workers: int) -> Iterator[Crew]:
         try:
             yield Crew()
         finally:
-            release()
+            KEPT.release()
         return
     import distributed  # noqa: PLC0415 (a second, and not for a serial run)
 
@@ -381,7 +383,7 @@ def _local(distributed: Any, scheduler: str, n_workers: int) -> Iterator[Crew]:
             yield Crew(client, n_workers, cluster.dashboard_link)
         finally:
             if not processes:
-                release()
+                KEPT.release()
 
 
 def _environment(dask: Any) -> dict[str, Any]:

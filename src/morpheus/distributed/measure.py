@@ -16,8 +16,9 @@ from morpheus.catalog.photometry import Failures
 from morpheus.catalog.setup import CatalogSetup
 from morpheus.catalog.thinned import ThinnedSky, thinned_sky
 from morpheus.distributed.chunks import Chunk
-from morpheus.distributed.spec import FieldSpec, StoredField
+from morpheus.distributed.spec import FieldSpec
 from morpheus.distributed.store import FieldStore, Record
+from morpheus.distributed.stored import StoredField
 from morpheus.mosaic.calibration import Calibration
 from morpheus.mosaic.sky import grid_step
 

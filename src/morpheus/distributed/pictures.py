@@ -9,8 +9,9 @@ from astropy.table import Table
 from numpy.typing import NDArray
 
 from morpheus.distributed.chunks import Chunk
-from morpheus.distributed.spec import FieldSpec, StoredField
+from morpheus.distributed.spec import FieldSpec
 from morpheus.distributed.store import Record
+from morpheus.distributed.stored import StoredField
 from morpheus.mosaic.images import Section
 from morpheus.visual.colors import class_colors
 

@@ -12,7 +12,7 @@ from astropy.table import Table
 from astropy.wcs import WCS
 from numpy.typing import NDArray
 
-from morpheus.distributed.spec import StoredField
+from morpheus.distributed.stored import StoredField
 from morpheus.inference.product import MapsProduct, window_dtype
 from morpheus.mosaic.images import Section
 from morpheus.mosaic.products import check_targets

@@ -13,9 +13,11 @@ from astropy.table import Table
 from numpy.typing import NDArray
 
 from morpheus.distributed.chunks import Chunk
+from morpheus.distributed.kept import KEPT
 from morpheus.distributed.regions import Regions, label_chunk
-from morpheus.distributed.spec import FieldSpec, StoredField, forget_engine
+from morpheus.distributed.spec import FieldSpec
 from morpheus.distributed.store import Record
+from morpheus.distributed.stored import EngineKey, StoredField
 from morpheus.mosaic.images import Section
 from morpheus.mosaic.sky import grid_step
 from morpheus.segmentation.prepare import reach, smoothed
@@ -70,7 +72,7 @@ def detect_chunk(spec: FieldSpec, chunk: Chunk) -> Record:
     dict of str to ndarray
         As `label_chunk` gives it.
     """
-    forget_engine()
+    KEPT.forget(EngineKey)  # its memory is for others from now on
     field = StoredField(spec)
     source = 1 - field.some(chunk.section, ("background",))["background"]
     valid = field.valid(chunk.section)

@@ -15,10 +15,11 @@ from morpheus.defaults import DEFAULT_MODEL
 from morpheus.distributed.chunks import ChunkGrid
 from morpheus.distributed.crew import Crew, connect
 from morpheus.distributed.execution import Execution
+from morpheus.distributed.kept import KEPT
 from morpheus.distributed.pictures import CoarseField
 from morpheus.distributed.products import write_maps, write_segmentation
 from morpheus.distributed.progress import StageProgress, WholeProgress
-from morpheus.distributed.spec import FieldSpec, StoredField, release
+from morpheus.distributed.spec import FieldSpec
 from morpheus.distributed.stages import (
     classify_field,
     coarse_pictures,
@@ -26,6 +27,7 @@ from morpheus.distributed.stages import (
     segment_field,
 )
 from morpheus.distributed.store import STORE_FOLDER, FieldStore, clear_folder
+from morpheus.distributed.stored import StoredField
 from morpheus.errors import ImageError, ProductError
 from morpheus.inference.product import MapsProduct, all_map_files
 from morpheus.model import ModelConfig, find_model, load_model
@@ -178,7 +180,7 @@ def run_in_chunks(
             # Pictures take as much memory as a worker, which is free again.
             return work.finish(done)
         finally:
-            release()
+            KEPT.release()
 
 
 @contextlib.contextmanager

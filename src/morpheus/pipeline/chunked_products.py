@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from morpheus.catalog import Catalog
 from morpheus.distributed.pictures import CoarseField, places_of
-from morpheus.distributed.spec import FieldSpec, StoredField
+from morpheus.distributed.spec import FieldSpec
 from morpheus.distributed.stages import Classified, Sources
+from morpheus.distributed.stored import StoredField
 from morpheus.inference import Classification
 from morpheus.inference.accumulate import Statistics
 from morpheus.inference.product import MapsProduct
