@@ -66,7 +66,10 @@ Precision = Annotated[
 ]
 Device = Annotated[
     str | None,
-    typer.Option(help="cpu, or a PyTorch device such as cuda.", rich_help_panel=WINDOWS),
+    typer.Option(
+        help="cpu, or a PyTorch device such as cuda; for chunks (run) also several: cuda:0,1.",
+        rich_help_panel=WINDOWS,
+    ),
 ]
 Threads = Annotated[
     int | None,
