@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from morpheus.catalog import BandImage, CatalogOptions, lattice, measure, photometry
+from morpheus.catalog import BandImage, CatalogOptions, lattice, measure, shapes
 from morpheus.catalog.assemble import assemble_catalog
 from morpheus.catalog.band_sky import measure_band_sky
 from morpheus.catalog.cell import measure_cell
@@ -283,26 +283,26 @@ def test_next_to_no_sources(crowded, small_cells, n):
 
 def test_a_failure_in_one_cell_is_none_of_the_field(crowded, small_cells, monkeypatch):
     """Sources that are alone in their cells fail alone; only if all do, it is an error."""
-    original = photometry.SourceCatalog.circular_photometry
+    original = shapes.SourceCatalog.x_centroid
     table = measure(*crowded).table
     odd = {table["area"][7]}
 
-    def fails_for_some(self, radius):
+    def fails_for_some(self):
         if odd & set(self.area.value):
             raise ValueError("odd")
-        return original(self, radius)
+        return original.fget(self)
 
-    monkeypatch.setattr(photometry.SourceCatalog, "circular_photometry", fails_for_some)
-    with pytest.warns(MosaicWarning, match="fluxes of 1 sources"):
+    monkeypatch.setattr(shapes.SourceCatalog, "x_centroid", property(fails_for_some))
+    with pytest.warns(MosaicWarning, match="shapes of 1 sources"):
         catalog = measure(*crowded)
     assert catalog.provenance["bands"]["H"]["failed_sources"] == 1
     failed = np.isnan(catalog.table["v_flux_kron"]) & ~np.isnan(table["v_flux_kron"])
     assert np.flatnonzero(failed).tolist() == [7]
 
-    def fails_for_all(self, radius):
+    def fails_for_all(self):
         raise ValueError("all odd")
 
-    monkeypatch.setattr(photometry.SourceCatalog, "circular_photometry", fails_for_all)
+    monkeypatch.setattr(shapes.SourceCatalog, "x_centroid", property(fails_for_all))
     with pytest.raises(ValueError, match="all odd"):
         measure(*crowded)
 

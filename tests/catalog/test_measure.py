@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import sep
 
-from morpheus.catalog import BandImage, CatalogOptions, measure, photometry
+from morpheus.catalog import BandImage, CatalogOptions, measure, shapes
 from morpheus.errors import GridMismatchError, MorpheusError, OptionError, ProductError
 from morpheus.mosaic import MosaicWarning
 from morpheus.mosaic.calibration import Calibration
@@ -239,43 +239,43 @@ def test_sources_without_light_or_pixels(field):
 
 def test_portions_do_not_change_anything(field, monkeypatch):
     table = measure(*field).table
-    monkeypatch.setattr(photometry, "_PORTION", 1)
+    monkeypatch.setattr(shapes, "_PORTION", 1)
     one_by_one = measure(*field).table
     for name in table.colnames:
         np.testing.assert_array_equal(table[name], one_by_one[name], err_msg=name)
 
 
 def test_an_odd_source_does_not_stop_the_others(field, monkeypatch):
-    segmentation, classification, images = field
-    table = measure(segmentation, classification, images).table
-    original = photometry.SourceCatalog.circular_photometry
+    table = measure(*field).table
+    original = shapes.SourceCatalog.x_centroid
 
-    def fails_for_two(self, radius):
+    def fails_for_two(self):
         if 2 in self.labels:
             raise ValueError("odd")
-        return original(self, radius)
+        return original.fget(self)
 
-    monkeypatch.setattr(photometry.SourceCatalog, "circular_photometry", fails_for_two)
-    with pytest.warns(MosaicWarning, match="fluxes of 1 sources could not be measured") as warned:
-        catalog = measure(segmentation, classification, images)
-    assert len(warned) == 2
-    assert catalog.provenance["bands"]["F606W"]["failed_sources"] == 1
-    assert catalog.provenance["bands"]["F160W"]["failed_shapes"] == 0
+    monkeypatch.setattr(shapes.SourceCatalog, "x_centroid", property(fails_for_two))
+    with pytest.warns(MosaicWarning, match="shapes of 1 sources could not be measured") as warned:
+        catalog = measure(*field)
+    assert len(warned) == 1
+    assert catalog.provenance["bands"]["F160W"]["failed_sources"] == 1
     other = catalog.table
-    expected = table["f160w_flux_kron"].copy()
-    expected[1] = np.nan
-    np.testing.assert_array_equal(other["f160w_flux_kron"], expected)
-    # the signal to noise is then the isophotal one
+    for name in ("f160w_flux_kron", "f606w_flux_aper_1", "half_light_radius"):
+        expected = table[name].copy()
+        expected[1] = np.nan
+        np.testing.assert_array_equal(other[name], expected)
+    # the signal to noise is then the isophotal one, and the position that of the pixels
     assert other["f160w_snr"][1] == pytest.approx(
         table["f160w_flux_iso"][1] / table["f160w_flux_iso_err"][1]
     )
+    assert (other["x"][1], other["y"][1]) == (80, 60)
 
 
 def test_if_all_sources_fail_it_is_an_error(field, monkeypatch):
-    def fails(self, radius):
+    def fails(self):
         raise IndexError("odd")
 
-    monkeypatch.setattr(photometry.SourceCatalog, "circular_photometry", fails)
+    monkeypatch.setattr(shapes.SourceCatalog, "x_centroid", property(fails))
     with pytest.raises(IndexError, match="odd"):
         measure(*field)
 

@@ -13,8 +13,8 @@ from morpheus.catalog.band_sky import BandSky
 from morpheus.catalog.catalog import Catalog, build_table
 from morpheus.catalog.cell import CellResult, join
 from morpheus.catalog.lattice import SourceBoxes
-from morpheus.catalog.photometry import Failures
 from morpheus.catalog.setup import CatalogSetup, position_dtype
+from morpheus.catalog.shapes import Failures
 from morpheus.catalog.sky import position_angles, sky_positions
 from morpheus.errors import ProductError
 from morpheus.mosaic import MosaicWarning
@@ -56,7 +56,7 @@ def assemble_catalog(
     ProductError
         If not every source was measured once.
     Exception
-        If the shapes or fluxes of not a single source could be measured: what was raised for one.
+        If the shapes of not a single source could be measured: what was raised for one.
 
     Warns
     -----
@@ -71,25 +71,21 @@ def assemble_catalog(
         raise ProductError(
             f"{len(found.label)} sources were measured of {n_sources}, or some of them twice"
         )
-    _report("the shapes", found.failed_shapes, n_sources)
-    done = {}
-    for band in setup.bands:
-        failed = found.failed_fluxes[band]
-        _report(f"the {band} fluxes", failed, n_sources)
-        done[band] = {**skies[band].record, "failed_sources": failed.n}
-    done[setup.detection]["failed_shapes"] = found.failed_shapes.n
+    _report(found.failed, n_sources)
+    done = {band: skies[band].record for band in setup.bands}
+    done[setup.detection] = done[setup.detection] | {"failed_sources": found.failed.n}
     values = found.columns | _identity(sources) | _boxes(boxes) | _on_sky(setup, found.columns)
     values["flags"] = np.asarray(sources["flags"], dtype=np.int64) | found.flags
     return Catalog(build_table(columns, values), setup.record(n_sources, done))
 
 
-def _report(what: str, failed: Failures, n_sources: int) -> None:
+def _report(failed: Failures, n_sources: int) -> None:
     """Warn of sources that could not be measured; if it is all of them, something is wrong."""
     if failed.error is not None and failed.n == n_sources:
         raise failed.error
     if failed.n:
         warnings.warn(
-            f"{what} of {failed.n} sources could not be measured, and are NaN",
+            f"the shapes of {failed.n} sources could not be measured, and are NaN",
             MosaicWarning,
             stacklevel=4,
         )

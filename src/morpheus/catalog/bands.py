@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from morpheus.catalog.apertures import Apertures
 from morpheus.catalog.band_sky import BandSky
 from morpheus.catalog.images import BandImage
 from morpheus.catalog.morphology import SourcePixels
-from morpheus.catalog.photometry import Apertures, Failures, measure_fluxes
 from morpheus.catalog.pixels import Section
 from morpheus.mosaic.calibration import Calibration
 
@@ -56,14 +56,11 @@ class BandResult:
         True where a pixel of the source is saturated.
     masked : ndarray of bool, shape (source,)
         True where a pixel of the source is invalid, so that its fluxes are lower limits.
-    failed : Failures
-        For how many sources the fluxes in apertures could not be measured.
     """
 
     columns: dict[str, NDArray[np.float64]]
     saturated: NDArray[np.bool_]
     masked: NDArray[np.bool_]
-    failed: Failures
 
 
 def prepare_band(image: BandImage, section: Section, sky: BandSky) -> PreparedBand:
@@ -117,9 +114,7 @@ def _multiplied(error: NDArray[np.float32], factor: float | None) -> NDArray[np.
     return error * np.float32(factor)
 
 
-def measure_band(
-    band: PreparedBand, apertures: Apertures, pixels: SourcePixels, radii: tuple[float, ...]
-) -> BandResult:
+def measure_band(band: PreparedBand, apertures: Apertures, pixels: SourcePixels) -> BandResult:
     """Measure sources in one band.
 
     Parameters
@@ -127,11 +122,9 @@ def measure_band(
     band : PreparedBand
         The band.
     apertures : Apertures
-        The sources in the detection band.
+        Those of the sources.
     pixels : SourcePixels
         Which pixel belongs to which of them.
-    radii : tuple of float
-        Radii of the circular apertures, in pixels.
 
     Returns
     -------
@@ -146,7 +139,7 @@ def measure_band(
     if band.calibration.saturation is not None:
         raw = pixels.of(band.image.data)
         saturated = pixels.sum(raw >= band.calibration.saturation) > 0
-    fluxes = measure_fluxes(band.data, apertures, error=band.error, mask=band.mask, radii=radii)
+    fluxes = apertures.fluxes(band.data, band.error, band.mask)
     prefix = band.image.band.lower()
     iso, iso_err = pixels.sum(values), np.sqrt(pixels.sum(variance))
     measured = {"iso": (iso, iso_err), "kron": (fluxes.kron, fluxes.kron_err)}
@@ -161,7 +154,7 @@ def measure_band(
         magnitude, error = _magnitudes(*measured[kind], band.calibration.zero_point)
         columns[f"{prefix}_mag_{kind}"], columns[f"{prefix}_mag_{kind}_err"] = magnitude, error
     columns[f"{prefix}_snr"] = _signal_to_noise(measured)
-    return BandResult(columns, saturated, pixels.sum(~valid) > 0, fluxes.failed)
+    return BandResult(columns, saturated, pixels.sum(~valid) > 0)
 
 
 def _magnitudes(

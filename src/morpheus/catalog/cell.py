@@ -1,24 +1,28 @@
 """The sources of one cell, measured."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from photutils.segmentation import SegmentationImage
 
+from morpheus.catalog.apertures import draw_apertures
 from morpheus.catalog.band_sky import BandSky
 from morpheus.catalog.bands import PreparedBand, measure_band, prepare_band
+from morpheus.catalog.flux_radius import flux_radii
 from morpheus.catalog.lattice import Cell, SourceBoxes, cutouts_of
 from morpheus.catalog.morphology import SourceClasses, SourcePixels, classify_sources
-from morpheus.catalog.photometry import Apertures, Failures, measure_shapes
 from morpheus.catalog.pixels import FieldPixels, Section, whole
 from morpheus.catalog.reach import cut_apertures, fitting
 from morpheus.catalog.setup import CatalogSetup
+from morpheus.catalog.shapes import Failures, Shapes, measure_shapes
 from morpheus.segmentation.flags import SourceFlag
 
 __all__ = ["CellResult", "join", "measure_cell"]
+
+_FRACTIONS = (0.2, 0.5, 0.8)  # of the light, whose radii are looked for
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,17 +38,14 @@ class CellResult:
         the major axis in radians from x towards y.
     flags : ndarray of int64, shape (source,)
         Bits of `SourceFlag` to add to those of the segmentation.
-    failed_shapes : Failures
+    failed : Failures
         Sources whose shape could not be measured.
-    failed_fluxes : dict of str to Failures
-        Those whose fluxes in apertures could not be measured, by band.
     """
 
     label: NDArray[np.int64]
     columns: dict[str, NDArray[Any]]
     flags: NDArray[np.int64]
-    failed_shapes: Failures
-    failed_fluxes: dict[str, Failures]
+    failed: Failures
 
 
 def measure_cell(
@@ -107,22 +108,19 @@ class _Cutout:
         setup, sources = self._setup, self._sources
         labels = _numbered(self._pixels.labels(self._section), sources.label)
         first = self._band(setup.detection)
-        apertures = measure_shapes(
+        shapes, failed = measure_shapes(
             first.data,
             SegmentationImage(labels),
             len(sources),
-            error=first.error,
             mask=first.mask,
             kron_params=setup.options.kron_params,
         )
-        fits = fitting(apertures.shape, setup.radii, self._section, self._pixels.shape)
+        fits = fitting(shapes, setup.radii, self._section, self._pixels.shape)
         if not (everything or fits.any()):
             return []
         chosen = fits | everything
-        new = np.zeros(len(sources) + 2, np.int32)  # for the sky, the sources, and all others
-        new[1:-1][chosen] = np.arange(1, np.count_nonzero(chosen) + 1)
-        own = SourcePixels(new[labels], int(new.max()))
-        result = self._measured(sources.take(chosen), own, apertures.take(chosen), first)
+        result = self._measured(labels, chosen, shapes.take(chosen), first)
+        result = replace(result, failed=failed)
         if self._section != whole(self._pixels.shape):
             cut = ~(fits & sources.within(self._section))[chosen]
             result.flags[cut] |= SourceFlag.CUT_APERTURE
@@ -133,42 +131,51 @@ class _Cutout:
         return prepare_band(image, self._section, self._skies[name])
 
     def _measured(
-        self, sources: SourceBoxes, own: SourcePixels, apertures: Apertures, first: PreparedBand
+        self,
+        labels: NDArray[np.int32],
+        chosen: NDArray[np.bool_],
+        shapes: Shapes,
+        first: PreparedBand,
     ) -> CellResult:
-        setup = self._setup
+        setup, sources = self._setup, self._sources.take(chosen)
+        numbers = np.flatnonzero(chosen) + 1
+        new = np.zeros(len(chosen) + 2, np.int32)  # for the sky, the sources, and all others
+        new[numbers] = np.arange(1, len(numbers) + 1)
+        own = SourcePixels(new[labels], len(numbers))
+        apertures = draw_apertures(labels, numbers, shapes, setup.radii)
         flux = np.where(own.of(first.mask), np.nan, own.of(first.data))
         maps, scatter = (
             self._pixels.probabilities(self._section),
             self._pixels.scatter(self._section),
         )
         classes = classify_sources(own, flux, maps, scatter)
-        columns = _shape_columns(apertures.shape) | _class_columns(classes)
-        columns |= self._geometry(own, apertures)
+        columns = _shape_columns(shapes) | _class_columns(classes) | self._geometry(own, shapes)
         flags = np.zeros(len(sources), np.int64)
-        failed = {}
         for name in setup.bands:
             # A band at a time, so that memory does not grow with their number.
             band = first if name == setup.detection else self._band(name)
-            result = measure_band(band, apertures, own, setup.radii)
+            result = measure_band(band, apertures, own)
             columns |= result.columns
-            failed[name] = result.failed
             flags[result.saturated] |= SourceFlag.SATURATED
             flags[result.masked] |= SourceFlag.MASKED | SourceFlag.CUT_APERTURE
-            cut = cut_apertures(band.mask, apertures.shape, setup.radii)
+            cut = cut_apertures(band.mask, shapes, setup.radii)
             flags[cut] |= SourceFlag.CUT_APERTURE
+        total = columns[f"{setup.detection.lower()}_flux_kron"]
+        radii = flux_radii(first.data, first.mask, labels, numbers, shapes, total, _FRACTIONS)
+        columns |= _radius_columns(radii)
         snr = columns[f"{setup.detection.lower()}_snr"]
         flags[snr < setup.options.low_snr] |= SourceFlag.LOW_SNR
         flags[classes.unweighted] |= SourceFlag.NONPOSITIVE_FLUX
-        return CellResult(sources.label, columns, flags, apertures.failed, failed)
+        return CellResult(sources.label, columns, flags, Failures())
 
-    def _geometry(self, own: SourcePixels, apertures: Apertures) -> dict[str, NDArray[Any]]:
+    def _geometry(self, own: SourcePixels, shapes: Shapes) -> dict[str, NDArray[Any]]:
         """Positions in the image; where there is no light, of the pixels themselves."""
         y0, x0 = (one.start for one in self._section)
         width = self._section[1].stop - x0
         # Whole numbers of the image, whose sums are exact.
         rows, columns = np.divmod(own.index, width)
         area = own.sum()
-        x, y = apertures.shape["x"] + x0, apertures.shape["y"] + y0
+        x, y = shapes.x + x0, shapes.y + y0
         return {
             "x": np.where(np.isfinite(x), x, own.sum(columns + x0) / area),
             "y": np.where(np.isfinite(y), y, own.sum(rows + y0) / area),
@@ -191,10 +198,6 @@ def join(results: Sequence[CellResult]) -> CellResult:
     """
     label = np.concatenate([one.label for one in results])
     order = np.argsort(label)
-    shapes, fluxes = Failures(), dict.fromkeys(results[0].failed_fluxes, Failures())
-    for one in results:
-        shapes += one.failed_shapes
-        fluxes = {band: failed + one.failed_fluxes[band] for band, failed in fluxes.items()}
     return CellResult(
         label=label[order],
         columns={
@@ -202,8 +205,7 @@ def join(results: Sequence[CellResult]) -> CellResult:
             for name in results[0].columns
         },
         flags=np.concatenate([one.flags for one in results])[order],
-        failed_shapes=shapes,
-        failed_fluxes=fluxes,
+        failed=sum((one.failed for one in results), Failures()),
     )
 
 
@@ -220,17 +222,20 @@ def _numbered(labels: NDArray[np.int32], numbers: NDArray[np.int64]) -> NDArray[
     return result
 
 
-def _shape_columns(shape: Mapping[str, NDArray[np.float64]]) -> dict[str, NDArray[Any]]:
+def _shape_columns(shapes: Shapes) -> dict[str, NDArray[Any]]:
     with np.errstate(all="ignore"):
         return {
-            "theta": shape["theta"],
-            "semi_major": shape["semi_major"],
-            "semi_minor": shape["semi_minor"],
-            "ellipticity": 1 - shape["semi_minor"] / shape["semi_major"],
-            "half_light_radius": shape["half_light_radius"],
-            "concentration": 5 * np.log10(shape["r80"] / shape["r20"]),
-            "kron_semi_major": shape["kron_semi_major"],
+            "theta": shapes.theta,
+            "semi_major": shapes.semi_major,
+            "semi_minor": shapes.semi_minor,
+            "ellipticity": 1 - shapes.semi_minor / shapes.semi_major,
+            "kron_semi_major": shapes.kron_semi_major,
         }
+
+
+def _radius_columns(radii: NDArray[np.float64]) -> dict[str, NDArray[Any]]:
+    r20, half, r80 = radii
+    return {"half_light_radius": half, "concentration": 5 * np.log10(r80 / r20)}
 
 
 def _class_columns(classes: SourceClasses) -> dict[str, NDArray[Any]]:

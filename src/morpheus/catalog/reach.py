@@ -1,12 +1,12 @@
 """How far apertures reach: over masked pixels, over the edge of the image, or out of a cutout."""
 
 import math
-from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from morpheus.catalog.pixels import Section
+from morpheus.catalog.shapes import Shapes
 
 __all__ = ["cut_apertures", "fitting"]
 
@@ -17,7 +17,7 @@ _LARGEST_BOX = 1_000_000
 
 
 def fitting(
-    shape: Mapping[str, NDArray[np.float64]],
+    shapes: Shapes,
     radii: tuple[float, ...],
     cutout: Section,
     field: tuple[int, int],
@@ -26,8 +26,8 @@ def fitting(
 
     Parameters
     ----------
-    shape : mapping of str to ndarray of float64, shape (source,)
-        Positions and shapes in the cutout, as in `Apertures`.
+    shapes : Shapes
+        Positions and shapes in the cutout.
     radii : tuple of float
         Radii of the circular apertures, in pixels.
     cutout : tuple of slice
@@ -41,14 +41,14 @@ def fitting(
         True if all that is measured of a source lies in the cutout, or reaches out of it only where
         the image ends; also for one without a shape, of which nothing more is measured.
     """
-    a, ratio = shape["semi_major"], shape["semi_minor"] / shape["semi_major"]
-    width, height = _half_box(_KRON_ELLIPSE * a, _KRON_ELLIPSE * a * ratio, shape["theta"])
+    a, b = _KRON_ELLIPSE * shapes.semi_major, _KRON_ELLIPSE * shapes.semi_minor
+    width, height = _half_box(a, b, shapes.theta)
     # The circles in which the half-light radius is searched have the size of the Kron aperture.
-    circle = np.fmax(shape["kron_semi_major"], max(radii, default=0.0))
+    circle = np.fmax(shapes.kron_semi_major, max(radii, default=0.0))
     width, height = np.fmax(width, circle), np.fmax(height, circle)
     fits = (2 * width + 2) * (2 * height + 2) <= max(_LARGEST_BOX, math.prod(_size(cutout)))
     for centre, half, span, size in zip(
-        (shape["y"], shape["x"]), (height, width), cutout, field, strict=True
+        (shapes.y, shapes.x), (height, width), cutout, field, strict=True
     ):
         if span.start > 0:
             fits &= centre - half >= -_HALF
@@ -74,7 +74,7 @@ def _half_box(
 
 def cut_apertures(
     mask: NDArray[np.bool_],
-    shape: Mapping[str, NDArray[np.float64]],
+    shapes: Shapes,
     radii: tuple[float, ...],
 ) -> NDArray[np.bool_]:
     """Tell whose Kron aperture or largest circle reaches where there are no pixels.
@@ -83,8 +83,8 @@ def cut_apertures(
     ----------
     mask : ndarray of bool, shape (y, x)
         True where a pixel is invalid.
-    shape : mapping of str to ndarray of float64, shape (source,)
-        Positions and shapes, as in `Apertures`.
+    shapes : Shapes
+        Positions and shapes.
     radii : tuple of float
         Radii of the circular apertures, in pixels.
 
@@ -93,14 +93,11 @@ def cut_apertures(
     ndarray of bool, shape (source,)
         True if one does, over the edge or over an invalid pixel; False where they are undefined.
     """
-    axes = (
-        shape["kron_semi_major"],
-        shape["kron_semi_major"] * shape["semi_minor"] / shape["semi_major"],
-    )
-    cut = _overlaps(mask, shape["x"], shape["y"], axes, shape["theta"])
+    axes = shapes.kron_semi_major, shapes.kron_semi_minor
+    cut = _overlaps(mask, shapes.x, shapes.y, axes, shapes.theta)
     if radii:
         circle = np.full(len(cut), max(radii))
-        cut |= _overlaps(mask, shape["x"], shape["y"], (circle, circle), np.zeros(len(cut)))
+        cut |= _overlaps(mask, shapes.x, shapes.y, (circle, circle), np.zeros(len(cut)))
     return cut
 
 

@@ -4,7 +4,6 @@ import dataclasses
 import gc
 import json
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +11,8 @@ from numpy.typing import NDArray
 from morpheus.catalog.band_sky import BandSky, measure_band_sky
 from morpheus.catalog.cell import CellResult, measure_cell
 from morpheus.catalog.lattice import Cell, SourceBoxes
-from morpheus.catalog.photometry import Failures
 from morpheus.catalog.setup import CatalogSetup
+from morpheus.catalog.shapes import Failures
 from morpheus.catalog.thinned import ThinnedSky, thinned_sky
 from morpheus.distributed.chunks import Chunk
 from morpheus.distributed.spec import FieldSpec
@@ -33,7 +32,7 @@ __all__ = [
 ]
 
 _THINNED_TABLE = "sky"
-_COLUMN, _FAILED = "column_", "failed_"
+_COLUMN, _FAILED = "column_", "failed"
 
 
 def thinned_task(spec: FieldSpec, chunk: Chunk) -> Record:
@@ -171,37 +170,28 @@ def measure_cell_task(
     cell = Cell(chunk.section, SourceBoxes(**boxes))
     result = measure_cell(StoredField(spec), cell, skies, setup)
     gc.collect()  # photutils' catalogues refer to themselves, and hold cutouts of all sources
-    failed = {"shapes": result.failed_shapes, **result.failed_fluxes}
-    record: dict[str, Any] = {
+    return {
         "label": result.label,
         "flags": result.flags,
+        _FAILED: np.array([str(result.failed.n), str(result.failed.error or "")]),
         **{f"{_COLUMN}{name}": values for name, values in result.columns.items()},
     }
-    for name, one in failed.items():
-        record[f"{_FAILED}{name}"] = np.array([str(one.n), str(one.error or "")])
-    return record
 
 
-def cell_result_of(record: Record, bands: tuple[str, ...]) -> CellResult:
+def cell_result_of(record: Record) -> CellResult:
     """Read what `measure_cell_task` gave.
 
     Parameters
     ----------
     record : dict of str to ndarray
         That.
-    bands : tuple of str
-        The bands.
 
     Returns
     -------
     CellResult
         Of the cell.
     """
-
-    def failures(name: str) -> Failures:
-        n, error = record[f"{_FAILED}{name}"].tolist()
-        return Failures(int(n), ValueError(error) if error else None)
-
+    n, error = record[_FAILED].tolist()
     return CellResult(
         label=record["label"],
         columns={
@@ -210,6 +200,5 @@ def cell_result_of(record: Record, bands: tuple[str, ...]) -> CellResult:
             if name.startswith(_COLUMN)
         },
         flags=record["flags"],
-        failed_shapes=failures("shapes"),
-        failed_fluxes={band: failures(band) for band in bands},
+        failed=Failures(int(n), ValueError(error) if error else None),
     )

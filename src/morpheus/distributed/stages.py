@@ -270,7 +270,7 @@ def measure_field(
         for cell in cells_of(sources.boxes, spec.shape)
     ]
     measured = crew.run(spec, cells, progress)
-    results = [cell_result_of(record, bands) for record in measured.values()]
+    results = [cell_result_of(record) for record in measured.values()]
     return assemble_catalog(setup, table, sources.boxes, skies, results)
 
 

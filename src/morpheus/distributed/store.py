@@ -68,7 +68,7 @@ def clear_folder(folder: Path) -> None:
 
 
 # Pixels: a file holds a chunk of the field, in pieces of about this side that can be read alone.
-_PIECE = 448
+_PIECE = 896
 
 
 def _inner(side: int) -> int:
@@ -224,8 +224,10 @@ class FieldStore:
         array = self._group[name]
         block = np.ascontiguousarray(block.reshape(-1, *block.shape[-2:]), array.dtype)
         # Chunks are written whole, so that none has to be read first.
-        whole = np.full((len(block), *self.grid.size), array.fill_value, array.dtype)
-        whole[:, *self._inside(chunk)] = block
+        whole = block
+        if block.shape[1:] != self.grid.size:
+            whole = np.full((len(block), *self.grid.size), array.fill_value, array.dtype)
+            whole[:, *self._inside(chunk)] = block
         y, x = chunk.row * self.grid.size[0], chunk.column * self.grid.size[1]
         # One file at a time: of several that fail at once, Zarr forgets all but the first, which
         # asyncio reports later.

@@ -3,7 +3,9 @@
 import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -250,12 +252,21 @@ class _Work:
         spec = dataclasses.replace(spec, single=classified.n_max <= 1)
         stored = StoredField(spec)
         product = maps_product(self.setup, spec, field, classified, self.started, watch.seconds)
-        with watch.stage("write maps"):
-            self._tell("write maps")
-            n_max = classified.n_max
-            paths = write_maps(stored, product, self.folder, n_max=n_max, overwrite=self.overwrite)
-        with watch.stage("segment"):
-            found = segment_field(crew, spec, positions, self.progress)
+        write = partial(
+            write_maps,
+            stored,
+            product,
+            self.folder,
+            n_max=classified.n_max,
+            overwrite=self.overwrite,
+        )
+        with ThreadPoolExecutor(1) as beside:
+            written = beside.submit(write)  # while the workers go on
+            with watch.stage("segment"):
+                found = segment_field(crew, spec, positions, self.progress)
+            with watch.stage("write maps"):
+                self._tell("write maps")
+                paths = written.result()
         if positions is not None:
             positions["label"] = found.position_labels
         sources = source_table(found.parents, found.flags, positions)
