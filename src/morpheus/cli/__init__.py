@@ -1,6 +1,7 @@
 """The command line: a file a command. Nothing heavy is imported before a command needs it."""
 
 from morpheus.cli import (
+    animate,
     catalog,
     classify,
     dataset,
@@ -25,6 +26,7 @@ app.command("catalog")(catalog.catalog)
 app.command("colorize")(pictures.colorize)
 app.command("rgb")(pictures.rgb)
 app.command("stamps")(pictures.stamps)
+app.command("animate")(animate.animate)
 app.command("release")(release.release)
 app.command("evaluate")(evaluate.evaluate)
 app.command("inject")(inject.inject)

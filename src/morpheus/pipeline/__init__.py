@@ -6,6 +6,7 @@ from morpheus.pipeline.classification import classify
 from morpheus.pipeline.detectors import Detector, ModelDetector, baseline
 from morpheus.pipeline.evaluation import MATCH_RADIUS, evaluate
 from morpheus.pipeline.field import Field, FieldOptions, draw_stamps, run
+from morpheus.pipeline.film import draw_film
 from morpheus.pipeline.injection import Injection, InjectionOptions, inject
 from morpheus.pipeline.known import read_field
 from morpheus.pipeline.recorded import ImageFiles, find_catalog, map_of, read_images
@@ -24,6 +25,7 @@ __all__ = [
     "ModelDetector",
     "baseline",
     "classify",
+    "draw_film",
     "draw_stamps",
     "evaluate",
     "find_catalog",

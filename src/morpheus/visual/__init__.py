@@ -2,7 +2,8 @@
 
 from morpheus.visual.colors import UNCLASSIFIED, class_colors, colorize
 from morpheus.visual.figure import class_figure, write_classes
-from morpheus.visual.files import FORMATS, check_picture_path, write_picture
+from morpheus.visual.files import FORMATS, check_picture_path, rendered, write_picture
+from morpheus.visual.film import check_film_path, sweep, write_film
 from morpheus.visual.rgb import lupton_rgb, rgb_planes
 from morpheus.visual.sources import choose_sources
 from morpheus.visual.stamps import stamp_sheet
@@ -10,14 +11,18 @@ from morpheus.visual.stamps import stamp_sheet
 __all__ = [
     "FORMATS",
     "UNCLASSIFIED",
+    "check_film_path",
     "check_picture_path",
     "choose_sources",
     "class_colors",
     "class_figure",
     "colorize",
     "lupton_rgb",
+    "rendered",
     "rgb_planes",
     "stamp_sheet",
+    "sweep",
     "write_classes",
+    "write_film",
     "write_picture",
 ]

@@ -72,6 +72,7 @@ def class_figure(
     unclassified: str = "black",
     title: str | None = None,
     max_pixels: int = MAX_PIXELS,
+    picture: NDArray[np.float32] | None = None,
 ) -> Figure:
     """Draw a classification, with a legend that says how to read its colours.
 
@@ -91,6 +92,8 @@ def class_figure(
         A line above the picture.
     max_pixels : int, optional
         Largest number of pixels of the longer side of the picture; 100 or more.
+    picture : ndarray of float32, shape (y, x, 3), optional
+        What to show instead of the classes, such as the sky in colour: beside the same legend.
 
     Returns
     -------
@@ -100,12 +103,22 @@ def class_figure(
     Raises
     ------
     OptionError
-        If the statistic or the colour is not one of those, or `max_pixels` is too small.
+        If the statistic or the colour is not one of those, `max_pixels` is too small, or the
+        picture has another shape.
     """
     if max_pixels < 100:  # noqa: PLR2004 (said in the message)
         raise OptionError(f"max_pixels is {max_pixels}; it must be 100 or more")
+    classification.maps(statistic)  # an error, if there is no such
     layout = _lay_out(classification.shape, max_pixels, titled=title is not None)
-    rgb = _averaged_colors(classification, statistic, unclassified, layout.block)
+    if picture is not None and picture.shape != (*classification.shape, 3):
+        raise OptionError(
+            f"the picture has the shape {picture.shape}; the maps have {classification.shape}"
+        )
+    rgb = (
+        _averaged_colors(classification, statistic, unclassified, layout.block)
+        if picture is None
+        else _block_means(picture, layout.block)
+    )
     width, height = layout.size
     with style():
         figure = new_figure(width / _DPI, height / _DPI, _DPI)
@@ -205,21 +218,27 @@ def _averaged_colors(
         return colorize(classification, statistic=statistic, unclassified=unclassified)
     rows, columns = (math.ceil(side / block) for side in classification.shape)
     result = np.empty((rows, columns, 3), np.float32)
-    starts = np.arange(columns) * block
     for part in row_blocks(classification.shape, multiple=block):
         rgb = class_colors(
             {name: plane[part] for name, plane in maps.items()},
             hidden=classification.n[part] == 0,
             unclassified=unclassified,
         )
-        within = np.arange(0, rgb.shape[0], block)
-        total = np.add.reduceat(np.add.reduceat(rgb, within, axis=0), starts, axis=1)
-        # The last block of a row or column may be smaller.
-        n_y = np.diff(np.append(within, rgb.shape[0]))
-        n_x = np.diff(np.append(starts, rgb.shape[1]))
+        means = _block_means(rgb, block)
         first = part.start // block
-        result[first : first + len(within)] = total / (n_y[:, None] * n_x)[..., None]
+        result[first : first + len(means)] = means
     return result
+
+
+def _block_means(rgb: NDArray[np.float32], block: int) -> NDArray[np.float32]:
+    """Average blocks of pixels; the last one of a row or column may be smaller."""
+    if block == 1:
+        return rgb
+    rows, columns = (np.arange(0, side, block) for side in rgb.shape[:2])
+    total = np.add.reduceat(np.add.reduceat(rgb, rows, axis=0), columns, axis=1)
+    n_y, n_x = np.diff(rows, append=rgb.shape[0]), np.diff(columns, append=rgb.shape[1])
+    means: NDArray[np.float32] = (total / (n_y[:, None] * n_x)[..., None]).astype(np.float32)
+    return means
 
 
 def _draw_legend(

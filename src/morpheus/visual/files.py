@@ -15,7 +15,7 @@ from morpheus.mosaic.products import check_targets, replacing
 from morpheus.provenance import morpheus_version
 from morpheus.visual.style import new_figure, style
 
-__all__ = ["FORMATS", "check_picture_path", "to_bytes", "write_picture"]
+__all__ = ["FORMATS", "check_picture_path", "rendered", "to_bytes", "write_picture"]
 
 FORMATS = {
     ".png": "PNG",
@@ -109,7 +109,7 @@ def write_picture(
             figure.savefig(temporary, format="pdf", metadata=keys)
         return path
     image = Image.fromarray(
-        _rendered(picture) if isinstance(picture, Figure) else to_bytes(picture)[::-1]
+        rendered(picture) if isinstance(picture, Figure) else to_bytes(picture)[::-1]
     )
     if max(image.size) > _MAX_SIDE.get(form, max(image.size)):
         raise ProductError(
@@ -153,8 +153,19 @@ def to_bytes(rgb: NDArray[Any]) -> NDArray[np.uint8]:
     return rounded
 
 
-def _rendered(figure: Figure) -> NDArray[np.uint8]:
-    """Pixels of a figure, first row on top."""
+def rendered(figure: Figure) -> NDArray[np.uint8]:
+    """Draw a figure in the resolution that it was made with.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        The figure.
+
+    Returns
+    -------
+    ndarray of uint8, shape (y, x, 3)
+        Its pixels, first row on top.
+    """
     with style():
         figure.canvas.draw()
     pixels = np.asarray(figure.canvas.buffer_rgba())  # type: ignore[attr-defined]
