@@ -14,7 +14,7 @@ def test_a_film_of_a_field(command, field):
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        (("-o", "film.avi"), "ends in .mp4 or .gif"),
+        (("-o", "film.avi"), "ends in .mp4, .gif"),
         (("-o", "film.gif", "--rgb", "F160W"), "three bands are needed"),
         (("-o", "film.gif", "--rgb", "F160W,F125W,K"), "K: the bands are"),
         (("-o", "film.gif", "--statistic", "mode"), "mode"),

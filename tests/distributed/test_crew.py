@@ -9,9 +9,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from morpheus.distributed import cluster
 from morpheus.distributed import crew as crew_module
 from morpheus.distributed.chunks import ChunkGrid
-from morpheus.distributed.crew import Crew, Task, connect
+from morpheus.distributed.cluster import connect
+from morpheus.distributed.crew import Crew, Task
 from morpheus.distributed.execution import Execution
 from morpheus.distributed.kept import Kept
 from morpheus.distributed.progress import WholeProgress
@@ -152,7 +154,7 @@ def test_sizes_are_whole_numbers(name, value):
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "nonsense://a", "tcp://:x", "tcp://"])
 def test_an_address_where_nobody_is(address, monkeypatch):
     # Ten seconds, in which one may just be starting, are many here.
-    monkeypatch.setattr(crew_module, "_PATIENCE", 0.5)
+    monkeypatch.setattr(cluster, "_PATIENCE", 0.5)
     match = "no Dask scheduler can be reached"
     with pytest.raises(OptionError, match=match) as caught, connect(address, 2):
         pass

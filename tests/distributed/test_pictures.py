@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from morpheus.distributed.chunks import ChunkGrid
-from morpheus.distributed.pictures import _block_means, _whole_squares, coarse_field, coarseness
+from morpheus.distributed.pictures import _whole_squares, coarse_field, coarseness
+from morpheus.visual import block_means
 
 
 def plain_means(values, step):
@@ -40,7 +41,7 @@ def test_squares_of_any_size_in_chunks_of_any_size(shape, size, offset, step, se
         section = _whole_squares(chunk.section, step, shape)
         part = image[section]
         size_of = tuple(-(-n // step) for n in part.shape)
-        means = _block_means(part, step) if part.size else np.zeros(size_of, np.float32)
+        means = block_means(part, step) if part.size else np.zeros(size_of, np.float32)
         records[chunk.row, chunk.column] = {"classes": means[None], "band_H": means}
     found = coarse_field(SimpleNamespace(shape=shape, grid=grid), records, step, ("H",))
     expected = plain_means(image, step)

@@ -8,7 +8,15 @@ import pytest
 from PIL import Image
 
 from morpheus.errors import OptionError, ProductError
-from morpheus.visual import check_film_path, class_figure, rendered, sweep, write_film
+from morpheus.visual import (
+    averaged_by,
+    block_means,
+    check_film_path,
+    class_figure,
+    rendered,
+    sweep,
+    write_film,
+)
 
 
 @pytest.fixture
@@ -99,14 +107,19 @@ def test_a_large_sky_is_averaged(make_classification):
     p = np.full((5, 250, 200), 0.2, np.float32)
     sky = np.zeros((250, 200, 3), np.float32)
     sky[::2] = 1
-    figure = class_figure(make_classification(p), max_pixels=125, picture=sky)
+    classification = make_classification(p)
+    assert averaged_by(classification.shape, 125) == 2
+    averaged = np.stack([block_means(channel, 2) for channel in np.moveaxis(sky, 2, 0)], 2)
+    figure = class_figure(classification, max_pixels=125, picture=averaged)
     shown = figure.axes[0].images[0].get_array()
     assert shown.shape == (125, 100, 3)
     np.testing.assert_allclose(shown, 0.5)
+    with pytest.raises(OptionError, match=r"must be \(125, 100, 3\)"):
+        class_figure(classification, max_pixels=125, picture=sky)
 
 
 def test_what_cannot_be_written(pictures, tmp_path, monkeypatch):
-    with pytest.raises(OptionError, match=r"ends in \.mp4 or \.gif"):
+    with pytest.raises(OptionError, match=r"a film .* \.mp4, \.gif"):
         check_film_path(tmp_path / "a.avi")
     (tmp_path / "a.gif").touch()
     with pytest.raises(ProductError, match="would be overwritten"):

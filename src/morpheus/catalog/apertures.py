@@ -79,8 +79,8 @@ class Apertures:
         Fluxes
             In image units; NaN where an aperture holds no valid pixel.
         """
-        seen = ~mask.reshape(-1)[self.own]
-        used = pixels_used(self.own, self.counted, mask)
+        invalid = mask.reshape(-1)
+        seen, used = ~invalid[self.own], pixels_used(self.own, self.counted, invalid)
         value = np.where(used, data.reshape(-1)[self.counted], 0).astype(np.float64)
         # The errors may be a view of one number, which must not be copied for every pixel.
         rows, columns = np.divmod(self.counted, data.shape[1])

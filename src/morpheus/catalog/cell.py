@@ -1,7 +1,7 @@
 """The sources of one cell, measured."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -119,8 +119,7 @@ class _Cutout:
         if not (everything or fits.any()):
             return []
         chosen = fits | everything
-        result = self._measured(labels, chosen, shapes.take(chosen), first)
-        result = replace(result, failed=failed)
+        result = self._measured(labels, chosen, (shapes.take(chosen), failed), first)
         if self._section != whole(self._pixels.shape):
             cut = ~(fits & sources.within(self._section))[chosen]
             result.flags[cut] |= SourceFlag.CUT_APERTURE
@@ -134,10 +133,10 @@ class _Cutout:
         self,
         labels: NDArray[np.int32],
         chosen: NDArray[np.bool_],
-        shapes: Shapes,
+        measured: tuple[Shapes, Failures],
         first: PreparedBand,
     ) -> CellResult:
-        setup, sources = self._setup, self._sources.take(chosen)
+        setup, sources, (shapes, failed) = self._setup, self._sources.take(chosen), measured
         numbers = np.flatnonzero(chosen) + 1
         new = np.zeros(len(chosen) + 2, np.int32)  # for the sky, the sources, and all others
         new[numbers] = np.arange(1, len(numbers) + 1)
@@ -166,7 +165,7 @@ class _Cutout:
         snr = columns[f"{setup.detection.lower()}_snr"]
         flags[snr < setup.options.low_snr] |= SourceFlag.LOW_SNR
         flags[classes.unweighted] |= SourceFlag.NONPOSITIVE_FLUX
-        return CellResult(sources.label, columns, flags, Failures())
+        return CellResult(sources.label, columns, flags, failed)
 
     def _geometry(self, own: SourcePixels, shapes: Shapes) -> dict[str, NDArray[Any]]:
         """Positions in the image; where there is no light, of the pixels themselves."""

@@ -54,13 +54,15 @@ def flux_radii(
     ndarray of float64, shape (fraction, source)
         Radii in pixels, to 1e-5; NaN where there is no such circle, or nothing is known.
     """
+    # Once, since they are copied if they are parts of larger images.
+    pixels, invalid = data.reshape(-1), mask.reshape(-1)
     radii = np.full((len(fractions), len(numbers)), np.nan)
     largest = shapes.kron_semi_major
     for i in np.flatnonzero(np.isfinite(largest) & np.isfinite(total) & (total != 0)):
         centre = float(shapes.x[i]), float(shapes.y[i])
         stamp = make_stamp(labels, int(numbers[i]), centre, float(largest[i]))
         if stamp is not None:
-            light_within = _curve_of_growth(stamp, data, mask)
+            light_within = _curve_of_growth(stamp, pixels, invalid)
             for row, fraction in zip(radii, fractions, strict=True):
                 row[i] = _radius(light_within, fraction * float(total[i]), float(largest[i]))
     return radii
@@ -79,11 +81,11 @@ def _radius(light_within: Callable[[float], float], wanted: float, largest: floa
 
 
 def _curve_of_growth(
-    stamp: Stamp, data: NDArray[np.float32], mask: NDArray[np.bool_]
+    stamp: Stamp, pixels: NDArray[np.float32], invalid: NDArray[np.bool_]
 ) -> Callable[[float], float]:
     """Give the light within a radius; what was asked for once is remembered."""
-    used = pixels_used(stamp.own, stamp.counted, mask)
-    light = np.where(used, data.reshape(-1)[stamp.counted], 0).astype(np.float64)
+    used = pixels_used(stamp.own, stamp.counted, invalid)
+    light = np.where(used, pixels[stamp.counted], 0).astype(np.float64)
     n_x, n_y = stamp.size
 
     @cache

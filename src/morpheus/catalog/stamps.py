@@ -94,7 +94,7 @@ def _span(at: float, reach: float, n: int) -> NDArray[np.intp]:
 
 
 def pixels_used(
-    own: NDArray[np.intp], counted: NDArray[np.intp], mask: NDArray[np.bool_]
+    own: NDArray[np.intp], counted: NDArray[np.intp], invalid: NDArray[np.bool_]
 ) -> NDArray[np.bool_]:
     """Tell which pixels of stamps count: neither they nor what is in their place is invalid.
 
@@ -102,14 +102,13 @@ def pixels_used(
     ----------
     own, counted : ndarray of int
         As in `Stamp`.
-    mask : ndarray of bool, shape (y, x)
-        True where a pixel of the image is invalid.
+    invalid : ndarray of bool, shape (pixel,)
+        True where a pixel of the flattened image is.
 
     Returns
     -------
     ndarray of bool
         True for those, in the shape of `own`.
     """
-    invalid = mask.reshape(-1)
     used: NDArray[np.bool_] = ~invalid[own] & (counted >= 0) & ~invalid[counted]
     return used

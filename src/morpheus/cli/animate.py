@@ -27,7 +27,7 @@ def animate(
     statistic: Annotated[
         str, typer.Option("--statistic", metavar="mean|votes", help="Which class maps.")
     ] = "mean",
-    seconds: Annotated[float, typer.Option(min=1, max=600, help="How long the film is.")] = 10.0,
+    seconds: Annotated[float, typer.Option(min=1, max=60, help="How long the film is.")] = 10.0,
     side: Annotated[
         int,
         typer.Option(

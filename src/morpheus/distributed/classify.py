@@ -3,8 +3,8 @@
 import numpy as np
 
 from morpheus.distributed.chunks import Chunk
+from morpheus.distributed.records import Record
 from morpheus.distributed.spec import FieldSpec
-from morpheus.distributed.store import Record
 from morpheus.distributed.stored import StoredField
 from morpheus.inference import Place, predict
 from morpheus.inference.accumulate import Statistics

@@ -1,34 +1,28 @@
-"""Who does the work: one process, or the workers of a Dask cluster."""
+"""Who does the work, and what becomes of it: tries, failures, costs."""
 
-import asyncio
 import contextlib
 import errno
-import gc
-import importlib
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import CancelledError, ThreadPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import CancelledError
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from morpheus.distributed.chunks import Chunk
-from morpheus.distributed.execution import LOCAL_SCHEDULERS
-from morpheus.distributed.kept import KEPT
 from morpheus.distributed.progress import StageProgress
+from morpheus.distributed.records import Record
 from morpheus.distributed.spec import FieldSpec
-from morpheus.distributed.store import FieldStore, Record
+from morpheus.distributed.store import FieldStore
 from morpheus.distributed.stored import StoredField
 from morpheus.errors import IncompleteError, ModelError, OptionError, ProductError
 
-__all__ = ["Crew", "StageCost", "Task", "connect"]
+__all__ = ["Crew", "StageCost", "Task", "one_line"]
 
 _TRIES = 2
 _POLL, _LOOK, _LONGEST = 0.02, 10.0, 300.0  # seconds; of waiting for workers that are not there
-_PATIENCE = 10  # seconds
 _NAMED_FAILURES = 3
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
@@ -189,7 +183,7 @@ class Crew:
                 progress(task.stage, done, total)
         if failed:
             named = "; ".join(
-                f"{chunk}: {_one_line(why)}" for chunk, why in failed[:_NAMED_FAILURES]
+                f"{chunk}: {one_line(why)}" for chunk, why in failed[:_NAMED_FAILURES]
             )
             more = len(failed) - _NAMED_FAILURES
             raise IncompleteError(
@@ -223,7 +217,7 @@ class Crew:
                 yield futures[future], (future.result() if error is None else error)
                 future.release()
         except (OSError, CancelledError) as error:  # Dask's errors of connections are OSErrors
-            raise _lost(_one_line(error)) from error
+            raise _lost(one_line(error)) from error
         finally:
             with contextlib.suppress(OSError, TimeoutError, CancelledError):
                 self.client.cancel(list(futures))
@@ -291,120 +285,17 @@ def _tried(spec: FieldSpec, task: Task) -> _Outcome | BaseException:
     return error
 
 
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
-
-
-@contextmanager
-def connect(scheduler: str, n_workers: int) -> Iterator[Crew]:
-    """Get hold of workers.
+def one_line(error: BaseException) -> str:
+    """Say what is wrong in one line.
 
     Parameters
     ----------
-    scheduler : str
-        'processes' or 'threads' of this machine, as a Dask cluster of their own; 'serial', this
-        process alone; or the address of a Dask scheduler, such as 'tcp://head:8786'.
-    n_workers : int
-        How many processes or threads.
+    error : BaseException
+        What was raised.
 
-    Yields
-    ------
-    Crew
-        To run tasks with, until the context ends.
-
-    Raises
-    ------
-    OptionError
-        If the scheduler cannot be reached, or has no workers.
+    Returns
+    -------
+    str
+        Its message, or what it is.
     """
-    if scheduler == "serial":
-        try:
-            yield Crew()
-        finally:
-            KEPT.release()
-        return
-    import distributed  # noqa: PLC0415 (a second, and not for a serial run)
-
-    if scheduler in LOCAL_SCHEDULERS:
-        with _local(distributed, scheduler, n_workers) as crew:
-            yield crew
-        return
-    try:
-        _greet(distributed, scheduler)
-        client = distributed.Client(scheduler, timeout=_PATIENCE, set_as_default=False)
-    except (OSError, ValueError, TimeoutError) as error:
-        raise OptionError(
-            f"--scheduler {scheduler}: no Dask scheduler can be reached there ({_one_line(error)});"
-            f" give its address, such as tcp://head:8786, or {', '.join(LOCAL_SCHEDULERS)}"
-        ) from error
-    with client:
-        cores = sum(client.nthreads().values())
-        if not cores:
-            raise OptionError(f"--scheduler {scheduler}: it has no workers; start some")
-        # What workers have open is theirs: they may be at work for others.
-        yield Crew(client, cores, client.dashboard_link)
-
-
-def _greet(distributed: Any, address: str) -> None:
-    """Make sure that a scheduler answers.
-
-    A client that finds none stays half open, and may block the next one when it is collected.
-    """
-
-    async def greet() -> None:
-        arguments = distributed.Security().get_connection_args("client")
-        comm = await distributed.comm.connect(address, timeout=_PATIENCE, **arguments)
-        await comm.close()
-
-    # In a thread of its own, since that of a notebook has a loop that is running.
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(asyncio.run, greet()).result()
-
-
-@contextmanager
-def _local(distributed: Any, scheduler: str, n_workers: int) -> Iterator[Crew]:
-    import dask  # noqa: PLC0415 (as above)
-
-    processes = scheduler == "processes"
-    with (
-        dask.config.set({"distributed.nanny.pre-spawn-environ": _environment(dask)}),
-        distributed.LocalCluster(
-            n_workers=n_workers if processes else 1,
-            threads_per_worker=1 if processes else n_workers,
-            processes=processes,
-            host="127.0.0.1" if processes else None,  # threads need no address
-            dashboard_address="127.0.0.1:0",
-            # Whoever is on this machine could have workers do as they like, but for the keys.
-            security=True if processes else None,
-            memory_limit=None,  # chunks are as large as the memory allows
-            silence_logs=50,
-        ) as cluster,
-        distributed.Client(cluster, set_as_default=False) as client,
-    ):
-        if processes:
-            client.run(_settle)
-        try:
-            yield Crew(client, n_workers, cluster.dashboard_link)
-        finally:
-            if not processes:
-                KEPT.release()
-
-
-def _settle() -> None:
-    """Load all that a process of our own needs, which is there to stay.
-
-    Looking through it for garbage after every task took a sixth of the time of measuring.
-    """
-    importlib.import_module("morpheus.pipeline")
-    gc.collect()
-    gc.freeze()
-
-
-def _environment(dask: Any) -> dict[str, Any]:
-    """Give what is set for processes: what was allocated is kept for what is allocated next.
-
-    Dask has memory given back at once, which costs a third of the time of a chunk: every new array
-    is then zeroed page by page.
-    """
-    given = dask.config.get("distributed.nanny.pre-spawn-environ", {})
-    return {**given, "MALLOC_TRIM_THRESHOLD_": 192 << 20, "MALLOC_MMAP_THRESHOLD_": 32 << 20}
+    return " ".join(str(error).split()) or type(error).__name__

@@ -15,8 +15,9 @@ from morpheus.catalog.setup import CatalogSetup
 from morpheus.catalog.shapes import Failures
 from morpheus.catalog.thinned import ThinnedSky, thinned_sky
 from morpheus.distributed.chunks import Chunk
+from morpheus.distributed.records import Record
 from morpheus.distributed.spec import FieldSpec
-from morpheus.distributed.store import FieldStore, Record
+from morpheus.distributed.store import FieldStore
 from morpheus.distributed.stored import StoredField
 from morpheus.mosaic.calibration import Calibration
 from morpheus.mosaic.sky import grid_step

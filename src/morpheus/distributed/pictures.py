@@ -9,10 +9,11 @@ from astropy.table import Table
 from numpy.typing import NDArray
 
 from morpheus.distributed.chunks import Chunk
+from morpheus.distributed.records import Record
 from morpheus.distributed.spec import FieldSpec
-from morpheus.distributed.store import Record
 from morpheus.distributed.stored import StoredField
 from morpheus.mosaic.images import Section
+from morpheus.visual.blocks import block_means
 from morpheus.visual.colors import class_colors
 
 __all__ = ["CoarseField", "Places", "coarse_field", "coarseness", "picture_chunk", "places_of"]
@@ -35,29 +36,6 @@ def coarseness(shape: tuple[int, int]) -> int:
         1 for fields of up to 2048 pixels a side.
     """
     return math.ceil(max(shape) / _LARGEST_PICTURE)
-
-
-def _block_means(values: NDArray[np.float32], step: int) -> NDArray[np.float32]:
-    """Average over squares of pixels, those that are finite; NaN where none is."""
-    if step == 1:
-        return values
-    good = np.isfinite(values)
-    n = _block_sums(good.astype(np.float32), step)
-    total = _block_sums(np.where(good, values, np.float32(0)), step)
-    means: NDArray[np.float32] = np.full(n.shape, np.nan, np.float32)
-    np.divide(total, n, out=means, where=n > 0)
-    return means
-
-
-def _block_sums(values: NDArray[np.float32], step: int) -> NDArray[np.float32]:
-    """Add up over squares of pixels; those at the end may be cut off."""
-    rows, columns = (-n % step for n in values.shape)
-    whole = np.pad(values, ((0, rows), (0, columns))) if rows or columns else values
-    height, width = whole.shape
-    # Along y first, where whole rows are added, and only then along x.
-    summed = whole.reshape(height // step, step, width).sum(axis=1)
-    result: NDArray[np.float32] = summed.reshape(-1, width // step, step).sum(axis=2)
-    return result
 
 
 def picture_chunk(spec: FieldSpec, chunk: Chunk, step: int, bands: tuple[str, ...]) -> Record:
@@ -87,10 +65,10 @@ def picture_chunk(spec: FieldSpec, chunk: Chunk, step: int, bands: tuple[str, ..
         record = {"classes": np.zeros((len(field.config.classes), *size), np.float32)}
         return record | {f"band_{band}": np.zeros(size, np.float32) for band in bands}
     maps, invalid = field.probabilities(section), field.invalid(section)
-    record = {"classes": np.stack([_block_means(maps[name], step) for name in maps])}
+    record = {"classes": np.stack([block_means(maps[name], step) for name in maps])}
     for band in bands:
         data = np.where(invalid, np.float32(np.nan), field.band(band, section).data)
-        record[f"band_{band}"] = _block_means(data, step)
+        record[f"band_{band}"] = block_means(data, step)
     return record
 
 

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from scipy import ndimage, sparse
 
 from morpheus.distributed.chunks import Chunk, ChunkGrid
-from morpheus.distributed.store import FieldStore, Record
+from morpheus.distributed.records import Record
+from morpheus.distributed.store import FieldStore
 from morpheus.mosaic.images import Section
 from morpheus.segmentation.detect import EIGHT
 

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from morpheus.distributed.chunks import Chunk
 from morpheus.distributed.kept import KEPT
+from morpheus.distributed.records import Record
 from morpheus.distributed.regions import Regions, label_chunk
 from morpheus.distributed.spec import FieldSpec
-from morpheus.distributed.store import Record
 from morpheus.distributed.stored import EngineKey, StoredField
 from morpheus.mosaic.images import Section
 from morpheus.mosaic.sky import grid_step

@@ -33,6 +33,7 @@ from morpheus.distributed.pictures import (
     picture_chunk,
 )
 from morpheus.distributed.progress import StageProgress
+from morpheus.distributed.records import Record
 from morpheus.distributed.regions import join_regions
 from morpheus.distributed.segment import (
     POSITIONS_TABLE,
@@ -43,7 +44,7 @@ from morpheus.distributed.segment import (
     sky_chunk,
 )
 from morpheus.distributed.spec import SOURCES_TABLE, FieldSpec
-from morpheus.distributed.store import FieldStore, Record
+from morpheus.distributed.store import FieldStore
 from morpheus.mosaic.sky import grid_step
 from morpheus.segmentation.prepare import level_and_noise, sky_or_all
 

@@ -7,12 +7,9 @@ whatever the records vouch for is taken, and the rest is made again.
 """
 
 import hashlib
-import io
 import json
-import os
 import re
 import shutil
-import zipfile
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -24,19 +21,17 @@ from numpy.typing import NDArray
 from zarr.codecs import Crc32cCodec, ZstdCodec
 
 from morpheus.distributed.chunks import Chunk, ChunkGrid
+from morpheus.distributed.records import Record, read_arrays, write_arrays
 from morpheus.errors import ProductError
 from morpheus.mosaic.images import Section
 from morpheus.mosaic.products import replacing, to_json
 
-__all__ = ["STORE_FOLDER", "FieldStore", "Record", "clear_folder"]
+__all__ = ["STORE_FOLDER", "FieldStore", "clear_folder"]
 
 STORE_FOLDER = "unfinished"
 _MANIFEST, _MAPS, _RECORDS, _TABLES = "manifest.json", "maps.zarr", "records", "tables"
 
 _RUN = re.compile(r"[0-9a-f]{32}")
-
-Record = dict[str, NDArray[Any]]
-"""What a task gave back: small arrays by name."""
 
 
 def clear_folder(folder: Path) -> None:
@@ -314,7 +309,7 @@ class FieldStore:
         dict of str to ndarray, or None
             None if it was not done, or the record is damaged.
         """
-        return self._load(self.root / _RECORDS / f"{stage}-{key}.npz")
+        return read_arrays(self.root / _RECORDS / f"{stage}-{key}.npz")
 
     def save_record(self, stage: str, key: str, record: Mapping[str, Any]) -> None:
         """Keep what a task gave back; with that it is done.
@@ -326,7 +321,7 @@ class FieldStore:
         record : mapping of str to array
             What it gave back.
         """
-        self._save(self.root / _RECORDS / f"{stage}-{key}.npz", record)
+        write_arrays(self.root / _RECORDS / f"{stage}-{key}.npz", record)
 
     def is_intact(self, chunk: Chunk, record: Record) -> bool:
         """Tell whether what a task wrote is what it was.
@@ -372,7 +367,7 @@ class FieldStore:
         ProductError
             If it is missing or damaged.
         """
-        found = self._load(self.root / _TABLES / f"{name}.npz")
+        found = read_arrays(self.root / _TABLES / f"{name}.npz")
         if found is None:
             raise ProductError(f"{self.root}: the table {name} is missing or damaged")
         return found
@@ -393,27 +388,6 @@ class FieldStore:
             If it cannot be written.
         """
         try:
-            self._save(self.root / _TABLES / f"{name}.npz", table)
+            write_arrays(self.root / _TABLES / f"{name}.npz", table)
         except OSError as error:
             raise ProductError(f"cannot write to {self.root}: {error.strerror or error}") from error
-
-    @staticmethod
-    def _load(path: Path) -> Record | None:
-        try:
-            # Opened here: NumPy leaves a damaged file open. The zip has checksums.
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as content:
-                return dict(content)
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile):
-            return None
-
-    @staticmethod
-    def _save(path: Path, content: Mapping[str, Any]) -> None:
-        memory = io.BytesIO()
-        np.savez(memory, allow_pickle=False, **content)
-        # Not ProductError, as `replacing` raises: a task says where it failed.
-        temporary = path.with_suffix(f".{os.getpid()}-{id(memory)}.part")
-        try:
-            temporary.write_bytes(memory.getbuffer())
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)

@@ -15,7 +15,8 @@ from morpheus.catalog import Catalog
 from morpheus.catalog.setup import CatalogSetup
 from morpheus.defaults import DEFAULT_MODEL
 from morpheus.distributed.chunks import ChunkGrid
-from morpheus.distributed.crew import Crew, connect
+from morpheus.distributed.cluster import connect
+from morpheus.distributed.crew import Crew
 from morpheus.distributed.execution import Execution
 from morpheus.distributed.kept import KEPT
 from morpheus.distributed.pictures import CoarseField

@@ -2,11 +2,22 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from morpheus.errors import OptionError
 from morpheus.inference import Classification
 from morpheus.pipeline.field import color_channels
 from morpheus.pipeline.recorded import ImageFiles, bands_classified, read_images
-from morpheus.visual import class_figure, lupton_rgb, rendered, rgb_planes, sweep, write_film
+from morpheus.visual import (
+    averaged_by,
+    block_means,
+    class_figure,
+    lupton_rgb,
+    rendered,
+    rgb_planes,
+    sweep,
+    write_film,
+)
 
 __all__ = ["draw_film"]
 
@@ -70,9 +81,12 @@ def draw_film(
     if unknown:
         raise OptionError(f"{', '.join(unknown)}: the bands are {', '.join(bands)}")
     images = read_images(classification, ImageFiles(), only=channels)
-    data = {image.band: image.data for image in images}
-    planes = rgb_planes([data[band] for band in channels])
-    sky = lupton_rgb(*planes, mask=classification.mask)
+    block = averaged_by(classification.shape, side)
+    data = {
+        image.band: block_means(np.where(classification.mask, np.nan, image.data), block)
+        for image in images
+    }
+    sky = lupton_rgb(*rgb_planes([data[band] for band in channels]))
     before, after = (
         rendered(
             class_figure(

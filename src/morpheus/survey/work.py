@@ -5,7 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from morpheus.distributed.crew import Crew, connect
+from morpheus.distributed.cluster import connect
+from morpheus.distributed.crew import Crew
 from morpheus.distributed.execution import Execution
 from morpheus.distributed.manifest import check_same_run
 from morpheus.distributed.progress import StageProgress

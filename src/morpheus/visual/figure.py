@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from morpheus.classes import BACKGROUND, CLASSES, MorphologicalClass
 from morpheus.errors import OptionError
 from morpheus.inference.classification import Classification
+from morpheus.visual.blocks import block_means
 from morpheus.visual.colors import class_colors, colorize, row_blocks
 from morpheus.visual.files import check_picture_path, write_picture
 from morpheus.visual.scale import bar_length
@@ -93,7 +94,8 @@ def class_figure(
     max_pixels : int, optional
         Largest number of pixels of the longer side of the picture; 100 or more.
     picture : ndarray of float32, shape (y, x, 3), optional
-        What to show instead of the classes, such as the sky in colour: beside the same legend.
+        What to show instead of the classes beside the same legend, such as the sky in colour: as
+        many pixels as the maps or, where `averaged_by` tells so, as there are blocks of them.
 
     Returns
     -------
@@ -110,15 +112,11 @@ def class_figure(
         raise OptionError(f"max_pixels is {max_pixels}; it must be 100 or more")
     classification.maps(statistic)  # an error, if there is no such
     layout = _lay_out(classification.shape, max_pixels, titled=title is not None)
-    if picture is not None and picture.shape != (*classification.shape, 3):
-        raise OptionError(
-            f"the picture has the shape {picture.shape}; the maps have {classification.shape}"
-        )
-    rgb = (
-        _averaged_colors(classification, statistic, unclassified, layout.block)
-        if picture is None
-        else _block_means(picture, layout.block)
-    )
+    if picture is None:
+        picture = _averaged_colors(classification, statistic, unclassified, layout.block)
+    expected = (*(math.ceil(side / layout.block) for side in classification.shape), 3)
+    if picture.shape != expected:
+        raise OptionError(f"the picture has the shape {picture.shape}; it must be {expected}")
     width, height = layout.size
     with style():
         figure = new_figure(width / _DPI, height / _DPI, _DPI)
@@ -132,7 +130,7 @@ def class_figure(
                 layout.picture[1] / height,
             )
         )
-        axes.imshow(rgb, interpolation="nearest", origin="lower", aspect="auto")
+        axes.imshow(picture, interpolation="nearest", origin="lower", aspect="auto")
         axes.set_axis_off()
         if title is not None:
             _write(figure, layout, _UNITS_WIDE / 2, None, title, size=20, ha="center")
@@ -224,21 +222,10 @@ def _averaged_colors(
             hidden=classification.n[part] == 0,
             unclassified=unclassified,
         )
-        means = _block_means(rgb, block)
+        means = np.stack([block_means(channel, block) for channel in np.moveaxis(rgb, 2, 0)], 2)
         first = part.start // block
         result[first : first + len(means)] = means
     return result
-
-
-def _block_means(rgb: NDArray[np.float32], block: int) -> NDArray[np.float32]:
-    """Average blocks of pixels; the last one of a row or column may be smaller."""
-    if block == 1:
-        return rgb
-    rows, columns = (np.arange(0, side, block) for side in rgb.shape[:2])
-    total = np.add.reduceat(np.add.reduceat(rgb, rows, axis=0), columns, axis=1)
-    n_y, n_x = np.diff(rows, append=rgb.shape[0]), np.diff(columns, append=rgb.shape[1])
-    means: NDArray[np.float32] = (total / (n_y[:, None] * n_x)[..., None]).astype(np.float32)
-    return means
 
 
 def _draw_legend(

@@ -15,7 +15,7 @@ from morpheus.mosaic.products import check_targets, replacing
 from morpheus.provenance import morpheus_version
 from morpheus.visual.style import new_figure, style
 
-__all__ = ["FORMATS", "check_picture_path", "rendered", "to_bytes", "write_picture"]
+__all__ = ["FORMATS", "check_output", "check_picture_path", "rendered", "to_bytes", "write_picture"]
 
 FORMATS = {
     ".png": "PNG",
@@ -54,10 +54,41 @@ def check_picture_path(path: str | Path, *, overwrite: bool = False) -> Path:
     ProductError
         If it exists and may not be replaced, or its folder cannot be written to.
     """
+    return check_output(path, "picture", tuple(FORMATS), overwrite=overwrite)
+
+
+def check_output(
+    path: str | Path, what: str, suffixes: tuple[str, ...], *, overwrite: bool
+) -> Path:
+    """Find out whether a file of some kind can be written.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    what : str
+        What it is to be.
+    suffixes : tuple of str
+        Those that it may have.
+    overwrite : bool
+        Whether it may be replaced if it exists.
+
+    Returns
+    -------
+    Path
+        The same.
+
+    Raises
+    ------
+    OptionError
+        If it has another suffix.
+    ProductError
+        If it exists and may not be replaced, or its folder cannot be written to.
+    """
     path = Path(path)
-    if path.suffix.lower() not in FORMATS:
+    if path.suffix.lower() not in suffixes:
         raise OptionError(
-            f"{path.name}: a picture is a file that ends in {', '.join(FORMATS)}, which says its"
+            f"{path.name}: a {what} is a file that ends in {', '.join(suffixes)}, which says its"
             " format"
         )
     check_targets([path], overwrite=overwrite)

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from morpheus.errors import OptionError, ProductError
-from morpheus.mosaic.products import check_targets, replacing
+from morpheus.mosaic.products import replacing
 from morpheus.provenance import morpheus_version
+from morpheus.visual.files import check_output
 
 __all__ = ["check_film_path", "sweep", "write_film"]
 
@@ -43,12 +44,9 @@ def check_film_path(path: str | Path, *, overwrite: bool = False) -> Path:
     ProductError
         If it exists and may not be replaced, or its folder cannot be written to.
     """
-    path = Path(path)
-    if path.suffix.lower() not in _FORMATS:
-        raise OptionError(f"{path.name}: a film is a file that ends in {' or '.join(_FORMATS)}")
+    path = check_output(path, "film", _FORMATS, overwrite=overwrite)
     if path.suffix.lower() == ".mp4":
         _import_av()
-    check_targets([path], overwrite=overwrite)
     return path
 
 
