@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from morpheus.errors import OptionError, ProductError
+from morpheus.errors import ProductError, missing_package
 from morpheus.mosaic.products import replacing
 from morpheus.provenance import morpheus_version
 from morpheus.visual.files import check_output
@@ -177,8 +177,6 @@ def _write_gif(path: Path, frames: Iterable[NDArray[np.uint8]], rate: int) -> No
 def _import_av() -> Any:
     try:
         import av  # noqa: PLC0415 (an extra)
-    except ImportError as error:
-        raise OptionError(
-            "films as .mp4 need PyAV: pip install 'morpheus-sky[film]'; or write a .gif"
-        ) from error
+    except ModuleNotFoundError as error:
+        raise missing_package(error, "a film as .mp4 (not as .gif)", "film") from error
     return av
