@@ -238,7 +238,7 @@ def main() -> None:
         stages_table(runs[arguments.sides[-1]], arguments.sides[-1])
         workers_table(folder, arguments.sides[min(2, len(arguments.sides) - 1)])
         density = arguments.density
-        sources_table(folder, 2048, [density / 2, density, 2 * density], min(4, arguments.tiles))
+        sources_table(folder, 2048, [density / 3, density, 3 * density], min(4, arguments.tiles))
 
 
 if __name__ == "__main__":
