@@ -13,7 +13,7 @@ FIELD := demo/field
 TORCH := torch==2.13.0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-field test lint bench bench-scale hst4 docs-cli clean
+.PHONY: help demo demo-field test lint bench bench-scale hst4 docs docs-cli clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -73,11 +73,17 @@ hst4: $(VENV)/.installed-dev  ## simulate the default model's data and train it 
 	$(BIN)/morpheus train training/first.toml -o training/first --workers 1
 	$(BIN)/morpheus train training/hst4.toml -o training/hst4 --workers 1
 
+# All of it anew: a page of a function that is no more would stay otherwise.
+docs: $(VENV)/.installed-dev  ## build the documentation's site: build/docs/index.html
+	rm -rf build/docs build/doctrees docs/generated
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --jobs auto \
+		--conf-dir docs --doctree-dir build/doctrees . build/docs
+
 docs-cli: $(VENV)/.installed-dev  ## write docs/cli.md from the commands' own help
 	$(BIN)/typer morpheus.cli utils docs --name morpheus --title "Command line" --output docs/cli.md
 
 clean:  ## remove what the other targets made, but for .venv
-	rm -rf demo-output build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf demo-output build dist docs/generated .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find src tests demo docs benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps say what is installed; a change of pyproject.toml makes them stale.

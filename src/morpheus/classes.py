@@ -19,11 +19,15 @@ class MorphologicalClass:
     hue : float or None
         Hue, 0 to 1, of the HSV colours of Hausen & Robertson (2020), section 4.5, with the numbers
         of their program; None for the background, which is black.
+    safe_color : str
+        In hexadecimal, a colour that people who confuse red and green tell from the others, after
+        Okabe & Ito (2008), as printed by Wong (2011, Nature Methods 8, 441).
     """
 
     name: str
     label: str
     hue: float | None
+    safe_color: str
 
     @property
     def rgb(self) -> tuple[float, float, float]:
@@ -37,11 +41,11 @@ class MorphologicalClass:
 
 
 CLASSES = (
-    MorphologicalClass("spheroid", "Spheroid", 0.0),  # red
-    MorphologicalClass("disk", "Disk", 0.7),  # blue
-    MorphologicalClass("irregular", "Irregular", 0.3),  # green
-    MorphologicalClass("point_source", "Point source / compact", 0.18),  # yellow
-    MorphologicalClass("background", "Background", None),
+    MorphologicalClass("spheroid", "Spheroid", 0.0, "#d55e00"),  # red
+    MorphologicalClass("disk", "Disk", 0.7, "#56b4e9"),  # blue
+    MorphologicalClass("irregular", "Irregular", 0.3, "#009e73"),  # green
+    MorphologicalClass("point_source", "Point source / compact", 0.18, "#f0e442"),  # yellow
+    MorphologicalClass("background", "Background", None, "#000000"),
 )
 """The classes in the order of the network's output channels."""
 

@@ -15,6 +15,7 @@ from morpheus.cli import (
     simulate,
     survey,
     train,
+    view,
 )
 from morpheus.cli.app import app, main
 
@@ -27,6 +28,7 @@ app.command("colorize")(pictures.colorize)
 app.command("rgb")(pictures.rgb)
 app.command("stamps")(pictures.stamps)
 app.command("animate")(animate.animate)
+app.command("view")(view.view)
 app.command("release")(release.release)
 app.command("evaluate")(evaluate.evaluate)
 app.command("inject")(inject.inject)

@@ -13,7 +13,7 @@ from morpheus.errors import OptionError
 from morpheus.visual.colors import row_blocks
 from morpheus.visual.style import NO_DATA
 
-__all__ = ["SkyLevel", "lupton_rgb", "rgb_planes", "sky_level"]
+__all__ = ["ColorScale", "SkyLevel", "color_scale", "lupton_rgb", "rgb_planes", "sky_level"]
 
 _SAMPLE = 1_000_000  # pixels that statistics are taken from
 _DETECTED = 5.0  # signal to noise of the pixels that the colours are balanced on
@@ -155,10 +155,87 @@ def lupton_rgb(
     rgb = np.full((*valid.shape, 3), NO_DATA, np.float32)
     if not valid.any():
         return rgb
-    every = 1 + np.count_nonzero(valid) // _SAMPLE
+    scale = color_scale([band[valid] for band in bands], stretch=stretch, q=q, scales=scales)
+    for rows in row_blocks(valid.shape):
+        picture = scale.draw([band[rows] for band in bands], valid[rows])
+        rgb[rows][valid[rows]] = picture[valid[rows]]
+    return rgb
+
+
+@dataclass(frozen=True)
+class ColorScale:
+    """What `lupton_rgb` measures of an image before it draws it: parts of one are drawn alike.
+
+    Parameters
+    ----------
+    skies : tuple of SkyLevel
+        Of red, green and blue.
+    gains : tuple of float
+        What each is multiplied with, above its sky.
+    stretch, q : float
+        As for `lupton_rgb`.
+    """
+
+    skies: tuple[SkyLevel, ...]
+    gains: tuple[float, ...]
+    stretch: float
+    q: float
+
+    def draw(
+        self, bands: Sequence[NDArray[Any]], valid: NDArray[np.bool_]
+    ) -> NDArray[np.floating[Any]]:
+        """Draw a part of the image.
+
+        Parameters
+        ----------
+        bands : sequence of ndarray, shape (y, x)
+            Red, green and blue.
+        valid : ndarray of bool, shape (y, x)
+            False where a pixel is not to be drawn.
+
+        Returns
+        -------
+        ndarray, shape (y, x, 3)
+            Red, green and blue, 0 to 1; of no meaning where pixels are not valid.
+        """
+        planes = [
+            # A gain in float64 makes the product that: no flux overflows.
+            np.where(valid, np.float64(gain) * (band - sky.level) + _PEDESTAL, 0.0)
+            for band, sky, gain in zip(bands, self.skies, self.gains, strict=True)
+        ]
+        mapping = LuptonAsinhStretch(stretch=self.stretch, Q=self.q)
+        with np.errstate(divide="ignore", invalid="ignore"):  # astropy's f(I) / I where I is 0
+            picture: NDArray[np.floating[Any]] = make_lupton_rgb(
+                *planes, stretch_object=mapping, output_dtype=float
+            )
+        return picture
+
+
+def color_scale(
+    pixels: Sequence[NDArray[Any]],
+    *,
+    stretch: float | None = None,
+    q: float = 8.0,
+    scales: Sequence[float] | None = None,
+) -> ColorScale:
+    """Measure what `lupton_rgb` needs.
+
+    Parameters
+    ----------
+    pixels : sequence of ndarray, shape (n,)
+        Red, green and blue of the same pixels, all finite; at least one.
+    stretch, q, scales : optional
+        As for `lupton_rgb`.
+
+    Returns
+    -------
+    ColorScale
+        Skies, gains and stretch, of at most about a million of the pixels.
+    """
+    every = 1 + pixels[0].size // _SAMPLE
     # Subtracting the sky in float64 keeps faint light on a high pedestal.
-    samples = [band[valid][::every].astype(np.float64) for band in bands]
-    skies = [sky_level(sample) for sample in samples]
+    samples = [band[::every].astype(np.float64) for band in pixels]
+    skies = tuple(sky_level(sample) for sample in samples)
     samples = [sample - sky.level for sample, sky in zip(samples, skies, strict=True)]
     noises = np.array([sky.noise for sky in skies])
     balance = _balance(samples, noises) if scales is None else np.asarray(scales, np.float64)
@@ -166,17 +243,7 @@ def lupton_rgb(
     balance = balance / (np.sqrt(np.sum((balance * noises) ** 2)) / 3)
     if stretch is None:
         stretch = _automatic_stretch(samples, balance, q)
-    mapping = LuptonAsinhStretch(stretch=stretch, Q=q)
-    for rows in row_blocks(valid.shape):
-        inside = valid[rows]
-        planes = [
-            np.where(inside, gain * (band[rows] - sky.level) + _PEDESTAL, 0.0)
-            for band, sky, gain in zip(bands, skies, balance, strict=True)
-        ]
-        with np.errstate(divide="ignore", invalid="ignore"):  # astropy's f(I) / I where I is 0
-            picture = make_lupton_rgb(*planes, stretch_object=mapping, output_dtype=float)
-        rgb[rows][inside] = picture[inside]
-    return rgb
+    return ColorScale(skies, tuple(float(gain) for gain in balance), stretch, q)
 
 
 def _check_options(

@@ -1,0 +1,34 @@
+"""Pages that show a run in the browser: the map, and what serves it."""
+
+from morpheus.viewer.pyramid import TILE, Pyramid
+from morpheus.viewer.run import ViewedBand, ViewedRun
+from morpheus.viewer.server import run_routes, serve, static_route
+from morpheus.viewer.site import export_site, n_files
+from morpheus.viewer.sources import SourceColumns
+from morpheus.viewer.tile_sets import (
+    Reader,
+    TileSet,
+    band_set,
+    label_set,
+    picture_set,
+    share_sets,
+)
+
+__all__ = [
+    "TILE",
+    "Pyramid",
+    "Reader",
+    "SourceColumns",
+    "TileSet",
+    "ViewedBand",
+    "ViewedRun",
+    "band_set",
+    "export_site",
+    "label_set",
+    "n_files",
+    "picture_set",
+    "run_routes",
+    "serve",
+    "share_sets",
+    "static_route",
+]

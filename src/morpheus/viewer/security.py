@@ -1,0 +1,64 @@
+"""What every page and answer of the servers has: for this machine's own browser alone."""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from tornado.web import HTTPError, RequestHandler, StaticFileHandler
+
+__all__ = ["LocalHandler", "LocalStaticFileHandler"]
+
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'self'; img-src 'self' blob: data:; style-src 'self' 'unsafe-inline'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-cache",
+}
+
+
+class _Local(RequestHandler):
+    """Answers only to a browser on this machine that shows a page of this server.
+
+    The server listens on the loopback interface, but a page of any other site in the same browser
+    can send requests there: under its own `Origin`, or, if its name's address was changed to
+    this machine's (DNS rebinding), under its own `Host`. Both are refused with 403.
+    """
+
+    def prepare(self) -> None:
+        """Refuse what comes from elsewhere."""
+        host = self.request.host
+        if urlsplit(f"//{host}").hostname not in _LOOPBACK:
+            raise HTTPError(403, reason="Only for this machine")
+        origin = self.request.headers.get("Origin")
+        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+            raise HTTPError(403, reason="Not for other sites")
+
+    def set_default_headers(self) -> None:
+        """Allow a page nothing but what this server gives."""
+        for name, value in _HEADERS.items():
+            self.set_header(name, value)
+        self.clear_header("Server")
+
+    def write_error(self, status_code: int, **_: Any) -> None:
+        """Say what is wrong as plain text, with nothing of the request in it.
+
+        Parameters
+        ----------
+        status_code : int
+            Of HTTP.
+        """
+        self.set_header("Content-Type", "text/plain; charset=utf-8")
+        self.finish(f"{status_code}: {self._reason}")
+
+
+class LocalHandler(_Local):
+    """An answer that is made."""
+
+
+class LocalStaticFileHandler(_Local, StaticFileHandler):
+    """A file; paths out of the folder are refused by tornado."""

@@ -1,0 +1,145 @@
+"""A server for this machine alone: it gives what a page asks for, and takes nothing."""
+
+import asyncio
+import functools
+import json
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets
+from tornado.web import Application, HTTPError
+
+from morpheus.errors import MorpheusError, OptionError
+from morpheus.viewer.run import ViewedRun
+from morpheus.viewer.security import LocalHandler, LocalStaticFileHandler
+
+__all__ = ["ADDRESS", "STATIC", "list_of_runs", "run_routes", "serve", "static_route"]
+
+ADDRESS = "127.0.0.1"
+
+STATIC = Path(__file__).parent / "static"
+"""The pages and what they load."""
+
+_WORKERS = 3  # threads that make tiles: two that compute, one that waits for a disk
+
+
+def list_of_runs(runs: Sequence[ViewedRun]) -> bytes:
+    """Tell a page which runs there are.
+
+    Parameters
+    ----------
+    runs : sequence of ViewedRun
+        One, or two to compare.
+
+    Returns
+    -------
+    bytes
+        JSON: a list of their titles.
+    """
+    return json.dumps([run.title for run in runs]).encode()
+
+
+def run_routes(runs: Sequence[ViewedRun]) -> list[Any]:
+    """Give the routes of what a page shows.
+
+    Parameters
+    ----------
+    runs : sequence of ViewedRun
+        The runs.
+
+    Returns
+    -------
+    list
+        Of tornado.
+    """
+    options = {"runs": tuple(runs), "pool": ThreadPoolExecutor(_WORKERS)}
+    return [
+        (r"/(runs\.json)", _Runs, options),
+        (r"/runs/(\d)/(.*)", _Content, options),
+    ]
+
+
+def static_route(page: str) -> Any:
+    """Give the route of the pages and what they load.
+
+    Parameters
+    ----------
+    page : str
+        Which page is shown for `/`.
+
+    Returns
+    -------
+    tuple
+        Of tornado; the last one.
+    """
+    return (r"/(.*)", LocalStaticFileHandler, {"path": str(STATIC), "default_filename": page})
+
+
+def serve(
+    routes: Sequence[Any], *, port: int = 0, started: Callable[[str], None] = lambda _: None
+) -> None:
+    """Serve until the program is interrupted.
+
+    Parameters
+    ----------
+    routes : sequence
+        Of tornado.
+    port : int, optional
+        Where to listen, on the loopback interface only; 0: where there is room.
+    started : callable, optional
+        Told the address as soon as it answers.
+
+    Raises
+    ------
+    OptionError
+        If the port is taken or not allowed.
+    """
+    try:
+        sockets = bind_sockets(port, ADDRESS)
+    except OSError as error:
+        raise OptionError(
+            f"port {port} of this machine cannot be used ({error.strerror}); --port names another,"
+            " and without it a free one is taken"
+        ) from error
+
+    async def run() -> None:
+        server = HTTPServer(Application(list(routes)))
+        server.add_sockets(sockets)
+        started(f"http://{ADDRESS}:{sockets[0].getsockname()[1]}/")
+        await asyncio.Event().wait()
+
+    try:
+        asyncio.run(run())
+    except KeyboardInterrupt:
+        return
+
+
+class _Runs(LocalHandler):
+    def initialize(self, runs: tuple[ViewedRun, ...], pool: ThreadPoolExecutor) -> None:
+        self.runs, self.pool = runs, pool
+
+    def get(self, _: str) -> None:
+        self.set_header("Content-Type", "application/json")
+        self.write(list_of_runs(self.runs))
+
+
+class _Content(_Runs):
+    async def get(self, number: str, path: str) -> None:  # type: ignore[override]
+        if int(number) >= len(self.runs):
+            raise HTTPError(404)
+        give = functools.partial(self.runs[int(number)].give, path)
+        loop = asyncio.get_running_loop()
+        try:
+            content, kind = await loop.run_in_executor(self.pool, give)
+        except KeyError:
+            raise HTTPError(404) from None
+        except MorpheusError as error:  # a file that is not there any more
+            self.set_status(500)
+            self.set_header("Content-Type", "text/plain; charset=utf-8")
+            self.write(str(error))
+            return
+        self.set_header("Content-Type", kind)
+        self.write(content)

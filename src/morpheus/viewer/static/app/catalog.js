@@ -1,0 +1,187 @@
+// The sources: columns when they are needed, which of them are shown, and who is near.
+
+const CELL = 128; // pixels of a cell of the index of positions
+
+export class Catalog {
+  constructor(base, manifest) {
+    this.base = base;
+    this.about = manifest.catalog;
+    this.n = this.about.n;
+    this.classes = manifest.classes;
+    this.numbers = new Map(this.about.columns.map((column, i) => [column.name, i]));
+    this.loaded = new Map(); // name: Float32Array, Float64Array or list
+    this.rows = new Map();
+    this.shown = new Uint8Array(this.n).fill(1);
+    this.nShown = this.n;
+  }
+
+  /** Whether there is such a column of numbers, or difference of two. */
+  has(name) {
+    return name.split(" - ").every((part) => {
+      const i = this.numbers.get(part);
+      return i !== undefined && this.about.columns[i].type !== "text";
+    });
+  }
+
+  aboutColumn(name) {
+    return this.about.columns[this.numbers.get(name)];
+  }
+
+  /** How a column is called on an axis. */
+  title(name) {
+    const unit = this.aboutColumn(name.split(" - ")[0])?.unit;
+    const color = name.match(/^(\w+)_mag_kron - (\w+)_mag_kron$/);
+    const short = color ? `${color[1].toUpperCase()} − ${color[2].toUpperCase()}` : name;
+    return unit ? `${short} [${unit}]` : short;
+  }
+
+  /** Loads columns, or differences such as 'a - b'. */
+  async load(...names) {
+    const single = [...new Set(names.flatMap((name) => name.split(" - ")))];
+    await Promise.all(single.filter((name) => !this.loaded.has(name)).map((name) => this.fetch(name)));
+    for (const name of names) {
+      if (this.loaded.has(name)) continue;
+      const [a, b] = name.split(" - ").map((part) => this.loaded.get(part));
+      this.loaded.set(name, a.map((value, i) => value - b[i]));
+    }
+  }
+
+  async fetch(name) {
+    const i = this.numbers.get(name);
+    const { type } = this.about.columns[i];
+    const reply = await fetch(`${this.base}columns/${i}.${type === "text" ? "json" : "bin"}`);
+    if (!reply.ok) throw new Error(`column ${name}: ${reply.status}`);
+    if (type === "text") this.loaded.set(name, await reply.json());
+    else {
+      const buffer = await reply.arrayBuffer();
+      this.loaded.set(name, type === "f8" ? new Float64Array(buffer) : new Float32Array(buffer));
+    }
+  }
+
+  column(name) {
+    return this.loaded.get(name);
+  }
+
+  /** Loads what the map itself needs, and indexes it. */
+  async prepare() {
+    const shape = ["kron_semi_major", "semi_major", "ellipticity", "position_angle", "area"];
+    await this.load("id", "x", "y", "class", "flags", ...shape.filter((name) => this.has(name)));
+    const index = new Map(this.classes.map((c, i) => [c.name, i]));
+    this.classOf = Uint8Array.from(this.column("class"), (name) => index.get(name) ?? 255);
+    this.rowOf = new Map(Array.from(this.column("id"), (id, row) => [id, row]));
+    this.cells = new Map();
+    const [x, y] = [this.column("x"), this.column("y")];
+    for (let row = 0; row < this.n; row++) {
+      const key = `${Math.floor(x[row] / CELL)},${Math.floor(y[row] / CELL)}`;
+      if (!this.cells.has(key)) this.cells.set(key, []);
+      this.cells.get(key).push(row);
+    }
+  }
+
+  /** Rows whose positions are in a box of pixels; all of them if it is large. */
+  *inBox(left, bottom, right, top) {
+    const [x, y] = [this.column("x"), this.column("y")];
+    const cells = (right - left) * (top - bottom) / CELL ** 2;
+    if (cells > this.cells.size) {
+      for (let row = 0; row < this.n; row++) {
+        if (x[row] >= left && x[row] <= right && y[row] >= bottom && y[row] <= top) yield row;
+      }
+      return;
+    }
+    for (let j = Math.floor(bottom / CELL); j <= Math.floor(top / CELL); j++) {
+      for (let i = Math.floor(left / CELL); i <= Math.floor(right / CELL); i++) {
+        for (const row of this.cells.get(`${i},${j}`) ?? []) {
+          if (x[row] >= left && x[row] <= right && y[row] >= bottom && y[row] <= top) yield row;
+        }
+      }
+    }
+  }
+
+  /** The shown source at a pixel or within a distance of it; null if there is none. */
+  at(px, py, distance) {
+    const [x, y] = [this.column("x"), this.column("y")];
+    const major = this.column("kron_semi_major") ?? this.column("semi_major");
+    const reach = Math.max(distance, 60);
+    let best = null;
+    let least = 1;
+    for (const row of this.inBox(px - reach, py - reach, px + reach, py + reach)) {
+      if (!this.shown[row]) continue;
+      const size = Math.max(distance, (major?.[row] || 0) * 0.8);
+      const away = Math.hypot(x[row] - px, y[row] - py) / size;
+      if (away < least) [best, least] = [row, away];
+    }
+    return best;
+  }
+
+  /** The nearest other sources: rows, by distance. */
+  neighbours(row, n) {
+    const [x, y] = [this.column("x"), this.column("y")];
+    let found = [];
+    for (let reach = CELL; reach < 64 * CELL && found.length < n; reach *= 2) {
+      found = [...this.inBox(x[row] - reach, y[row] - reach, x[row] + reach, y[row] + reach)]
+        .filter((other) => other !== row)
+        .map((other) => [Math.hypot(x[other] - x[row], y[other] - y[row]), other])
+        .filter(([away]) => away <= reach);
+    }
+    return found.sort((a, b) => a[0] - b[0]).slice(0, n).map(([, other]) => other);
+  }
+
+  /** All values of a source, by column; numbers as exact as the file has them. */
+  async details(row) {
+    const part = Math.floor(row / this.about.rows);
+    if (!this.rows.has(part)) {
+      const promise = fetch(`${this.base}rows/${part}.json`).then((reply) => {
+        if (!reply.ok) throw new Error(`rows ${part}: ${reply.status}`);
+        return reply.json();
+      });
+      promise.catch(() => this.rows.delete(part));
+      this.rows.set(part, promise);
+    }
+    const values = (await this.rows.get(part))[row % this.about.rows];
+    return Object.fromEntries(this.about.columns.map((column, i) => [column.name, values[i]]));
+  }
+
+  /** Finds out which sources are shown; what is undefined is in no range. */
+  async filter({ ranges, classes, without }) {
+    const names = Object.keys(ranges);
+    await this.load(...names);
+    const shown = new Uint8Array(this.n).fill(1);
+    for (const name of names) {
+      const values = this.column(name);
+      const [low, high] = ranges[name];
+      for (let row = 0; row < this.n; row++) {
+        if (!(values[row] >= low && values[row] <= high)) shown[row] = 0;
+      }
+    }
+    if (classes) {
+      const wanted = new Set(classes.map((name) => this.classes.findIndex((c) => c.name === name)));
+      for (let row = 0; row < this.n; row++) if (!wanted.has(this.classOf[row])) shown[row] = 0;
+    }
+    if (without) {
+      const flags = this.column("flags");
+      for (let row = 0; row < this.n; row++) if (flags[row] & without) shown[row] = 0;
+    }
+    this.shown = shown;
+    this.nShown = shown.reduce((sum, one) => sum + one, 0);
+  }
+
+  /** Smallest and largest value of a column. */
+  extent(name) {
+    let [low, high] = [Infinity, -Infinity];
+    for (const value of this.column(name)) {
+      if (value < low) low = value;
+      if (value > high) high = value;
+    }
+    return low <= high ? [low, high] : [0, 1];
+  }
+
+  /** The middle of a column's values, of many sources without the few outermost. */
+  core(name) {
+    const share = this.n > 2000 ? 0.002 : 0;
+    const values = Float64Array.from(this.column(name)).filter(Number.isFinite).sort();
+    if (!values.length) return [0, 1];
+    const low = values[Math.floor(share * (values.length - 1))];
+    const high = values[Math.ceil((1 - share) * (values.length - 1))];
+    return low < high ? [low, high] : [low - 0.5, high + 0.5];
+  }
+}

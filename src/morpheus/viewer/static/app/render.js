@@ -1,0 +1,146 @@
+// Bytes of tiles become colours.
+
+import { BAND_CODES, SIGNALS, bandCode, labelCode } from "./coding.js";
+
+export const STRETCHES = {
+  asinh: (t) => Math.asinh(10 * t) / Math.asinh(10),
+  log: (t) => Math.log1p(1000 * t) / Math.log(1001),
+  sqrt: Math.sqrt,
+  linear: (t) => t,
+};
+
+const INFERNO = ["#000004", "#420a68", "#932667", "#dd513a", "#fca50a", "#fcffa4"].map(channels);
+
+/** Red, green and blue, 0 to 255, of '#rrggbb'. */
+export function channels(color) {
+  return [1, 3, 5].map((i) => parseInt(color.slice(i, i + 2), 16));
+}
+
+const pixel = (r, g, b, a = 255) => ((a << 24) | (b << 16) | (g << 8) | r) >>> 0;
+
+/** Colours of all codes of a band; {kind, low, high} in units of the sky's noise, and a colour. */
+export function bandColors({ kind, low, high, color }) {
+  const [r, g, b] = channels(color);
+  const colors = new Uint32Array(BAND_CODES);
+  for (let code = 1; code < BAND_CODES; code++) {
+    const t = Math.min(Math.max((SIGNALS[code] - low) / (high - low), 0), 1);
+    const light = STRETCHES[kind](t);
+    colors[code] = pixel(r * light, g * light, b * light);
+  }
+  return colors;
+}
+
+/** Colours of all codes of a probability: black to a colour. */
+export function shareColors(color) {
+  const [r, g, b] = channels(color);
+  const colors = new Uint32Array(256);
+  for (let code = 1; code < 256; code++) {
+    const share = (code - 1) / 254;
+    colors[code] = pixel(r * share, g * share, b * share);
+  }
+  return colors;
+}
+
+/** Colours of all codes of a scatter: dark to bright. */
+export function scatterColors() {
+  const colors = new Uint32Array(256);
+  for (let code = 1; code < 256; code++) {
+    const place = ((code - 1) / 254) * (INFERNO.length - 1);
+    const i = Math.min(Math.floor(place), INFERNO.length - 2);
+    colors[code] = pixel(...INFERNO[i].map((part, k) => part + (place - i) * (INFERNO[i + 1][k] - part)));
+  }
+  return colors;
+}
+
+/** Draws a band. */
+export function drawBand(out, bytes, colors) {
+  for (let i = 0, k = 0; k < out.length; i += 4, k++) out[k] = colors[bandCode(bytes, i)];
+}
+
+/** Draws one channel of tiles with probabilities or scatter. */
+export function drawShare(out, bytes, channel, colors) {
+  for (let i = channel, k = 0; k < out.length; i += 4, k++) out[k] = colors[bytes[i]];
+}
+
+/**
+ * Draws all classes as Hausen & Robertson (2020), section 4.5, as visual/colors.py does: the hue
+ * of the most probable source class, saturated as far as it leads, as bright as it is no background.
+ *
+ * @param planes of each source class: {bytes, channel, color}
+ * @param background {bytes, channel}
+ */
+export function drawClasses(out, planes, background) {
+  const colors = planes.map((plane) => channels(plane.color));
+  for (let i = 0, k = 0; k < out.length; i += 4, k++) {
+    const dark = background.bytes[i + background.channel];
+    if (!dark) {
+      out[k] = 0;
+      continue;
+    }
+    let first = 0;
+    let second = 0;
+    let leader = 0;
+    for (let c = 0; c < planes.length; c++) {
+      const value = planes[c].bytes[i + planes[c].channel] - 1;
+      if (value > first) {
+        second = first;
+        first = value;
+        leader = c;
+      } else if (value > second) second = value;
+    }
+    const lead = (first - second) / 254;
+    const value = 1 - (dark - 1) / 254;
+    const [r, g, b] = colors[leader];
+    out[k] = pixel(
+      value * (255 - lead * (255 - r)),
+      value * (255 - lead * (255 - g)),
+      value * (255 - lead * (255 - b)),
+    );
+  }
+}
+
+/** Draws how a probability differs between two runs: blue where it is less in the second. */
+export function drawDifference(out, first, second, channel) {
+  for (let i = channel, k = 0; k < out.length; i += 4, k++) {
+    if (!first[i] || !second[i]) {
+      out[k] = 0;
+      continue;
+    }
+    const change = (second[i] - first[i]) / 254;
+    const fade = 1 - Math.sqrt(Math.abs(change));
+    const [r, g, b] = change < 0 ? [33, 102, 172] : [178, 24, 43];
+    const mix = (part) => part + fade * (247 - part);
+    out[k] = pixel(mix(r), mix(g), mix(b));
+  }
+}
+
+/**
+ * Draws the inner edges of sources.
+ *
+ * @param bytes of tiles with an apron of one pixel
+ * @param side of the tile without it
+ * @param colorOf gives the colour of a source as a number, 0 for none
+ */
+export function drawOutlines(out, bytes, side, colorOf) {
+  const wide = side + 2;
+  for (let y = 0; y < side; y++) {
+    for (let x = 0; x < side; x++) {
+      const at = 4 * ((y + 1) * wide + x + 1);
+      const label = labelCode(bytes, at);
+      let color = 0;
+      if (
+        label &&
+        (labelCode(bytes, at - 4) !== label ||
+          labelCode(bytes, at + 4) !== label ||
+          labelCode(bytes, at - 4 * wide) !== label ||
+          labelCode(bytes, at + 4 * wide) !== label)
+      ) {
+        color = colorOf(label);
+      }
+      out[y * side + x] = color;
+    }
+  }
+}
+
+/** A colour '#rrggbb' as the number of a pixel. */
+export const colorNumber = (color, alpha = 255) => pixel(...channels(color), alpha);
