@@ -7,6 +7,7 @@ from morpheus.cli import (
     dataset,
     evaluate,
     inject,
+    label,
     models,
     pictures,
     release,
@@ -29,6 +30,7 @@ app.command("rgb")(pictures.rgb)
 app.command("stamps")(pictures.stamps)
 app.command("animate")(animate.animate)
 app.command("view")(view.view)
+app.command("label")(label.label)
 app.command("release")(release.release)
 app.command("evaluate")(evaluate.evaluate)
 app.command("inject")(inject.inject)

@@ -268,7 +268,7 @@ def _shown_bands(
 
 def _picture(views: dict[str, Reader], masked: Reader, shape: tuple[int, int]) -> Iterator[TileSet]:
     """Give the sky in colour, if it is known which band is which colour."""
-    channels = color_channels(tuple(views))
+    channels = color_channels(tuple(views)) if views else None
     if not channels:
         return
 

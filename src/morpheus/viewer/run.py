@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from astropy.wcs import WCS
@@ -125,6 +125,20 @@ class ViewedRun:
             "catalog": None if self.sources is None else self.sources.description(),
             "facts": self.facts,
         }
+
+    def without_classes(self) -> "ViewedRun":
+        """Give what shows nothing that a model or a catalogue says of sources.
+
+        Returns
+        -------
+        ViewedRun
+            The sky, its bands and the outlines.
+        """
+        kinds = {"picture", "band", "label"}
+        sets = [one for one in self.pyramid.sets.values() if one.kind in kinds]
+        whole = self.pyramid
+        pyramid = Pyramid(whole.folder, whole.shape, sets, whole.signature)
+        return replace(self, pyramid=pyramid, classes=(), sources=None)
 
     def give(self, path: str) -> tuple[bytes, str]:
         """Give what has a path.

@@ -1,0 +1,181 @@
+"""A panel at work: who votes, on which sources, in which order."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from astropy.table import Table
+
+from morpheus.dataset.layout import SOURCE_CLASSES
+from morpheus.errors import OptionError
+from morpheus.labelling.answers import ANSWERS
+from morpheus.labelling.order import ORDERS, next_source, random_order
+from morpheus.labelling.store import VoteStore
+
+__all__ = ["Panel"]
+
+_LONGEST = 100  # letters of a name
+_BOX = "x_min", "x_max", "y_min", "y_max"
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """A panel of voters and what it is asked.
+
+    Parameters
+    ----------
+    store : VoteStore
+        Where the votes are kept.
+    voters : tuple of str
+        Their names.
+    sources : astropy.table.Table
+        The rows of the catalogue that are voted on.
+    order : {"active", "random"}
+        First where the model is unsure or in disagreement with the voters, or by chance.
+    seed : int
+        Of the order by chance.
+
+    Raises
+    ------
+    OptionError
+        If there are no voters or no sources, a name is empty or given twice, or there is no such
+        order.
+    """
+
+    store: VoteStore
+    voters: tuple[str, ...]
+    sources: Table
+    order: str = "active"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.voters or any(not 0 < len(name.strip()) <= _LONGEST for name in self.voters):
+            raise OptionError(f"who votes? Names have 1 to {_LONGEST} letters (--panel)")
+        if len(set(self.voters)) < len(self.voters):
+            raise OptionError("a voter is named twice (--panel)")
+        if not len(self.sources):
+            raise OptionError("there are no sources to vote on")
+        if self.order not in ORDERS:
+            raise OptionError(f"the order is {self.order!r}; it can be {', '.join(ORDERS)}")
+
+    def session(self) -> dict[str, Any]:
+        """Tell a page what it is for.
+
+        Returns
+        -------
+        dict
+            `panel`, the names; `answers`; `n_sources`.
+        """
+        return {
+            "panel": list(self.voters),
+            "answers": [vars(answer) for answer in ANSWERS],
+            "n_sources": len(self.sources),
+        }
+
+    def next(self, voter: str) -> dict[str, Any]:
+        """Give the source that a voter is asked next.
+
+        Parameters
+        ----------
+        voter : str
+            Who.
+
+        Returns
+        -------
+        dict
+            `source`, None if there is no other: `id`, `x`, `y` and the box of its pixels, and
+            nothing of what others or the model say; `answer`, None; `progress`.
+
+        Raises
+        ------
+        OptionError
+            If nobody of the panel has that name.
+        """
+        self._check(voter)
+        votes = self.store.votes()
+        ids = [int(source) for source in self.sources["id"]]
+        if self.order == "random":
+            done = {source for who, source, _ in votes if who == voter}
+            order = random_order(self.sources, voter, self.seed)
+            chosen = next((source for source in order if source not in done), None)
+        else:
+            chosen = next_source(ids, self._probabilities(), votes, voter)
+        return self._asked(chosen, None, voter, votes)
+
+    def back(self, voter: str) -> dict[str, Any]:
+        """Give the source that a voter voted on last, to correct it.
+
+        Parameters
+        ----------
+        voter : str
+            Who.
+
+        Returns
+        -------
+        dict
+            As `next`, with the voter's own `answer`; without any vote what `next` gives.
+
+        Raises
+        ------
+        OptionError
+            If nobody of the panel has that name.
+        """
+        self._check(voter)
+        last = self.store.last(voter)
+        if last is None or last[0] not in set(self.sources["id"]):
+            return self.next(voter)
+        return self._asked(*last, voter, self.store.votes())
+
+    def vote(self, voter: str, source: int, answer: str, token: str) -> None:
+        """Keep a vote.
+
+        Parameters
+        ----------
+        voter : str
+            Who.
+        source : int
+            On which source.
+        answer : str
+            What.
+        token : str
+            Of this vote alone.
+
+        Raises
+        ------
+        OptionError
+            If nobody of the panel has that name, or there is no such source or answer.
+        ProductError
+            If it cannot be written.
+        """
+        self._check(voter)
+        self.store.vote(voter, source, answer, token)
+
+    def _check(self, voter: str) -> None:
+        if voter not in self.voters:
+            raise OptionError(f"{voter!r} is not of the panel: {', '.join(self.voters)}")
+
+    def _probabilities(self) -> np.ndarray[Any, np.dtype[np.float64]]:
+        columns = [np.ma.filled(self.sources[f"p_{name}"], np.nan) for name in SOURCE_CLASSES]
+        return np.stack(columns, axis=1).astype(np.float64)
+
+    def _asked(
+        self,
+        source: int | None,
+        answer: str | None,
+        voter: str,
+        votes: Sequence[tuple[str, int, str]],
+    ) -> dict[str, Any]:
+        ids = np.asarray(self.sources["id"])
+        asked = set(ids.tolist())
+        found = None
+        if source is not None:
+            row = self.sources[int(np.flatnonzero(ids == source)[0])]
+            found = {
+                "id": int(row["id"]),
+                **{name: float(row[name]) for name in ("x", "y")},
+                **{name: int(row[name]) for name in _BOX},
+            }
+        voted = sum(1 for who, one, _ in votes if who == voter and one in asked)
+        progress = {"voted": voted, "total": len(ids)}
+        return {"source": found, "answer": answer, "progress": progress}

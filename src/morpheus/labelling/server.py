@@ -1,0 +1,88 @@
+"""What the page of votes asks for, and the only place that takes anything."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from morpheus.errors import MorpheusError, OptionError
+from morpheus.labelling.panel import Panel
+from morpheus.viewer.security import LocalHandler
+
+__all__ = ["panel_routes"]
+
+_LARGEST = 4096  # bytes of a vote
+_LONGEST_TOKEN = 64
+_FIELDS = {"voter": str, "source": int, "answer": str, "token": str}
+
+
+def panel_routes(panel: Panel) -> list[Any]:
+    """Give the routes of a panel.
+
+    Parameters
+    ----------
+    panel : Panel
+        Who votes on what.
+
+    Returns
+    -------
+    list
+        Of tornado: GET `/api/session`, `/api/next` and `/api/back`, POST `/api/vote`.
+    """
+    options = {"panel": panel}
+    return [
+        (r"/api/session", _Session, options),
+        (r"/api/(next|back)", _Ask, options),
+        (r"/api/vote", _Vote, options),
+    ]
+
+
+class _Handler(LocalHandler):
+    def initialize(self, panel: Panel) -> None:
+        self.panel = panel
+
+    def answer(self, make: Callable[[], Any]) -> None:
+        """Reply as JSON; what is wrong with a request is said with 400, what fails with 500."""
+        try:
+            content = make()
+        except MorpheusError as error:
+            self.set_status(400 if isinstance(error, OptionError) else 500)
+            content = {"error": str(error)}
+        self.set_header("Content-Type", "application/json")
+        self.finish(json.dumps(content))
+
+
+class _Session(_Handler):
+    def get(self) -> None:
+        self.answer(self.panel.session)
+
+
+class _Ask(_Handler):
+    def get(self, what: str) -> None:
+        voter = self.get_query_argument("voter", "")
+        self.answer(lambda: (self.panel.next if what == "next" else self.panel.back)(voter))
+
+
+class _Vote(_Handler):
+    def post(self) -> None:
+        self.answer(self._keep)
+
+    def _keep(self) -> dict[str, bool]:
+        # Pages of other sites can send forms and plain text here, but not this type.
+        kind = self.request.headers.get("Content-Type", "").partition(";")[0].strip()
+        if kind != "application/json":
+            raise OptionError("a vote is application/json")
+        if len(self.request.body) > _LARGEST:
+            raise OptionError(f"a vote has at most {_LARGEST} bytes")
+        try:
+            vote = json.loads(self.request.body)
+        except ValueError:
+            raise OptionError("this is no JSON") from None
+        # bool is an int for Python.
+        if not isinstance(vote, dict) or {k: type(v) for k, v in vote.items()} != _FIELDS:
+            raise OptionError("a vote has voter, source (a number), answer and token")
+        if not 0 < len(vote["token"]) <= _LONGEST_TOKEN:
+            raise OptionError(f"a token has 1 to {_LONGEST_TOKEN} letters")
+        if abs(vote["source"]) > 2**62:
+            raise OptionError(f"there is no source {vote['source']}")
+        self.panel.vote(**vote)
+        return {"kept": True}

@@ -1,0 +1,188 @@
+"""A run's folder opened for people who vote on its sources."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy.coordinates import SkyCoord
+from astropy.table import Table
+from numpy.typing import NDArray
+
+from morpheus.catalog import Catalog
+from morpheus.dataset import read_votes
+from morpheus.dataset.targets import compact_labels, match_segments
+from morpheus.errors import OptionError
+from morpheus.labelling import VOTES_FILE, VoteStore
+from morpheus.labelling.store import SHARES
+from morpheus.mosaic.files import astropy_chatter_off
+from morpheus.pipeline.recorded import find_catalog
+from morpheus.segmentation import Segmentation
+
+__all__ = ["Chosen", "OpenVotes", "open_votes"]
+
+_RADIUS = 0.5  # arcsec between a position and a segment, as `morpheus dataset build` has it
+_RADIUS_PIXELS = 5.0  # without a WCS
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Which sources are voted on.
+
+    Parameters
+    ----------
+    faintest : float, optional
+        Largest Kron magnitude in the detection band.
+    min_snr : float, optional
+        Least signal to noise in the detection band.
+    n : int, optional
+        At most so many, chosen by chance.
+    seed : int
+        Of the choice.
+    """
+
+    faintest: float | None = None
+    min_snr: float | None = None
+    n: int | None = None
+    seed: int = 0
+
+    def of(self, catalog: Catalog) -> Table:
+        """Choose sources.
+
+        Parameters
+        ----------
+        catalog : Catalog
+            Of a field.
+
+        Returns
+        -------
+        astropy.table.Table
+            Rows of it, in its order.
+
+        Raises
+        ------
+        OptionError
+            If a column is not there, or nothing is left.
+        """
+        table = catalog.table
+        band = str(catalog.provenance.get("detection_band", "")).lower()
+        keep = np.ones(len(table), bool)
+        limits: tuple[tuple[str, float | None, bool], ...] = (
+            (f"{band}_mag_kron", self.faintest, True),
+            (f"{band}_snr", self.min_snr, False),
+        )
+        for name, limit, upper in limits:
+            if limit is None:
+                continue
+            if name not in table.colnames:
+                raise OptionError(f"the catalogue has no column {name} to choose sources by")
+            values: NDArray[np.float64] = np.ma.filled(np.ma.asarray(table[name], float), np.nan)
+            keep &= values <= limit if upper else values >= limit  # what is undefined is not chosen
+        if not keep.any():
+            raise OptionError(f"none of the {len(table)} sources is within these limits")
+        rows = np.flatnonzero(keep)
+        if self.n is not None and self.n < len(rows):
+            rows = np.sort(np.random.default_rng(self.seed).choice(rows, self.n, replace=False))
+        return table[rows]
+
+
+@dataclass(frozen=True, eq=False)
+class OpenVotes:
+    """The sources of a run and the votes on them.
+
+    Parameters
+    ----------
+    catalog : Catalog
+        The sources.
+    segmentation : Segmentation
+        The map of which they are.
+    store : VoteStore
+        The votes.
+    """
+
+    catalog: Catalog
+    segmentation: Segmentation
+    store: VoteStore
+
+    def add_votes(self, votes: Any, panel: str, *, kind: str = "experts") -> tuple[int, int]:
+        """Import a table of votes that others made.
+
+        Parameters
+        ----------
+        votes : path or astropy.table.Table
+            As `morpheus.dataset.read_votes` takes it, with positions.
+        panel : str
+            What it is called; a panel of the same name is replaced.
+        kind : {'experts', 'galaxy-zoo'}, optional
+            What it holds.
+
+        Returns
+        -------
+        int
+            Rows with votes.
+        int
+            Of these, those that are a source of the field, one to one.
+
+        Raises
+        ------
+        OptionError
+            If the table cannot be read, has no positions, or none of them is a source.
+        ProductError
+            If the votes cannot be written.
+        """
+        table = read_votes(votes, kind=kind)
+        x, y = self._pixels(table)
+        compact, numbers = compact_labels(self.segmentation.labels)
+        scale = self.catalog.provenance.get("pixel_scale")
+        radius = _RADIUS / scale if scale else _RADIUS_PIXELS
+        segments, _ = match_segments(x, y, compact, radius)
+        found = segments > 0
+        if not found.any():
+            raise OptionError(
+                f"none of the {len(table)} rows of the votes is at a source of this field"
+            )
+        shares = table[found]
+        named = 1 - np.asarray(shares["unknown"])
+        for name in SHARES[:-1]:  # of those who named a class; of all who answered
+            shares[name] = np.nan_to_num(np.asarray(shares[name])) * named
+        self.store.add_panel(panel, numbers[segments[found]].tolist(), shares)
+        return len(table), int(found.sum())
+
+    def _pixels(self, table: Table) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        if "ra" in table.colnames and self.segmentation.wcs is not None:
+            sky = SkyCoord(
+                *(np.asarray(table[name], np.float64) for name in ("ra", "dec")), unit="deg"
+            )
+            with astropy_chatter_off(), np.errstate(all="ignore"):
+                x, y = self.segmentation.wcs.world_to_pixel(sky)
+            return np.asarray(x), np.asarray(y)
+        if "x" in table.colnames:
+            return np.asarray(table["x"], np.float64), np.asarray(table["y"], np.float64)
+        raise OptionError("the votes have no positions: needed are columns ra and dec, or x and y")
+
+
+def open_votes(folder: Path, path: Path | None = None) -> OpenVotes:
+    """Open the votes on the sources of a run, or begin them.
+
+    Parameters
+    ----------
+    folder : Path
+        What `morpheus run` made.
+    path : Path, optional
+        The file of the votes; by default `votes.sqlite` in the folder.
+
+    Returns
+    -------
+    OpenVotes
+        Sources and votes.
+
+    Raises
+    ------
+    ProductError
+        If the folder holds no catalogue with its segmentation map, or the file holds votes on
+        other sources, or cannot be written.
+    """
+    _, catalog, segmentation = find_catalog(folder)
+    digest = catalog.provenance["segmentation"]["labels_sha256"]
+    store = VoteStore.of_field(path or folder / VOTES_FILE, catalog.table, digest)
+    return OpenVotes(catalog, segmentation, store)

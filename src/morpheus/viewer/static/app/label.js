@@ -1,0 +1,225 @@
+// The page of votes: a source at a time, six answers, and nothing of what others or the model say.
+
+import { render, useEffect, useRef, useState } from "../vendor/vendor.js";
+import { listLayers } from "./layers.js";
+import { STRETCHES } from "./render.js";
+import { drawEdges, drawStamp, stampSide } from "./stamps.js";
+import { Tiles } from "./tiles.js";
+import { html } from "./ui.js";
+
+const RETRY = [300, 1000, 3000, 3000, 3000]; // ms; the server may be starting again
+const ZOOMS = [0.5, 0.7, 1, 1.4, 2, 3];
+
+/** Asks the server; tries again if there is no answer. `token` makes a repeated vote the same one. */
+async function ask(path, vote) {
+  for (let turn = 0; ; turn++) {
+    try {
+      const reply = await fetch(path, vote && {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify(vote),
+      });
+      const answer = await reply.json();
+      if (!reply.ok) throw new Refused(answer.error ?? `${reply.status}`);
+      return answer;
+    } catch (error) {
+      if (error instanceof Refused || turn === RETRY.length) throw error;
+      await new Promise((done) => setTimeout(done, RETRY[turn]));
+    }
+  }
+}
+
+class Refused extends Error {}
+
+function Page({ session, tiles }) {
+  const [voter, setVoter] = useState(session.panel.length === 1 ? session.panel[0] : null);
+  const [now, setNow] = useState(null); // {source, progress, answer}
+  const [busy, setBusy] = useState(false);
+  const [failure, setFailure] = useState(null);
+  const [theme, setTheme] = useState("dark");
+  useEffect(() => {
+    document.documentElement.dataset.theme = theme;
+  }, [theme]);
+
+  const load = async (path) => {
+    setBusy(true);
+    try {
+      setNow(await ask(`${path}?voter=${encodeURIComponent(voter)}`));
+      setFailure(null);
+    } catch (error) {
+      setFailure(error.message);
+    }
+    setBusy(false);
+  };
+  useEffect(() => {
+    if (voter !== null) load("api/next");
+  }, [voter]);
+
+  const answer = async (name) => {
+    if (busy || !now?.source) return;
+    setBusy(true); // a double click is one vote
+    try {
+      const vote = { voter, source: now.source.id, answer: name, token: crypto.randomUUID() };
+      await ask("api/vote", vote);
+      await load("api/next");
+    } catch (error) {
+      setFailure(`The vote on source ${now.source.id} may not be kept: ${error.message}. Answer it again.`);
+      setBusy(false);
+    }
+  };
+  useEffect(() => {
+    const press = (event) => {
+      if (/^(INPUT|SELECT)$/.test(event.target.tagName) || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+      const found = session.answers.find((one, i) => event.key === String(i + 1) || event.key.toLowerCase() === one.key);
+      if (found) answer(found.name);
+      else if (event.key === "Backspace" && voter !== null) load("api/back");
+      else return;
+      event.preventDefault();
+    };
+    addEventListener("keydown", press);
+    return () => removeEventListener("keydown", press);
+  });
+
+  if (voter === null) {
+    return html`<div class="start">
+      <h1><img src="icon.svg" alt="" width="22" height="22" /> Who votes?</h1>
+      <div class="names">
+        ${session.panel.map((name) => html`<button onClick=${() => setVoter(name)}>${name}</button>`)}
+      </div>
+      <p class="note">Nobody sees the answers of others, or those of the model.</p>
+    </div>`;
+  }
+  const progress = now?.progress;
+  return html`
+    <div class="votes">
+      <header class="top">
+        <h1><img src="icon.svg" alt="" width="22" height="22" /> ${voter}</h1>
+        ${progress &&
+        html`<div class="progress">
+          <div class="bar"><i style=${{ width: `${(100 * progress.voted) / Math.max(progress.total, 1)}%` }}></i></div>
+          <span id="progress">${progress.voted} of ${progress.total}</span>
+        </div>`}
+        <span class="buttons">
+          <button title="The last one again (Backspace)" disabled=${busy} onClick=${() => load("api/back")}>
+            Back
+          </button>
+          ${session.panel.length > 1 && html`<button onClick=${() => setVoter(null)}>Another voter</button>`}
+          <button aria-label="Dark or light" onClick=${() => setTheme(theme === "dark" ? "light" : "dark")}>
+            ${theme === "dark" ? "☀" : "☾"}
+          </button>
+        </span>
+      </header>
+      ${now?.source
+        ? html`<${Views} key=${now.source.id} tiles=${tiles} source=${now.source} />`
+        : html`<div class="start"><h2>${now ? "That was the last one. Thank you." : "…"}</h2></div>`}
+      <footer class="answers" aria-label="Answers">
+        ${failure && html`<div class="message failed" role="alert">${failure}</div>`}
+        ${session.answers.map(
+          (one, i) => html`<button
+            title=${one.meaning}
+            class=${now?.answer === one.name ? "on" : ""}
+            disabled=${busy || !now?.source}
+            onClick=${() => answer(one.name)}
+          >
+            ${one.label}<kbd>${i + 1} ${one.key}</kbd>
+          </button>`,
+        )}
+      </footer>
+    </div>
+  `;
+}
+
+/** The settings last until the page is closed: the next source is seen as the last one. */
+const look = { zoom: 3, kind: "asinh", high: 30, outline: true };
+
+function Views({ tiles, source }) {
+  const [settings, setSettings] = useState({ ...look });
+  const change = (patch) => setSettings({ ...Object.assign(look, patch) });
+  const layers = listLayers(tiles.manifest, false);
+  const bands = layers.filter((layer) => layer.band);
+  const main = layers.find((layer) => layer.id === "rgb") ?? bands[0];
+  const outlines = layers.find((layer) => layer.id === "outlines");
+  const side = Math.round(stampSide(source) * ZOOMS[settings.zoom]);
+  const place = { x: source.x, y: source.y, side };
+  const scale = tiles.manifest.pixel_scale;
+  const common = { tiles, place, settings };
+  return html`
+    <main class="views">
+      <figure>
+        <${Picture} ...${common} layer=${main} />
+        ${outlines && settings.outline && html`<${Edges} ...${{ tiles, place, source }} />`}
+        <figcaption>
+          <span>${main.name}${main.detail ? ` (${main.detail})` : ""}</span>
+          <span>Source ${source.id}; ${side} pixels${scale ? `, ${(side * scale).toFixed(1)}″` : ""}</span>
+        </figcaption>
+      </figure>
+      <div class="bands">
+        ${bands.map(
+          (layer) => html`<figure>
+            <${Picture} ...${common} layer=${layer} />
+            <figcaption>${layer.name}</figcaption>
+          </figure>`,
+        )}
+        <div class="tools">
+          <label>
+            Stretch
+            <select value=${settings.kind} onChange=${(event) => change({ kind: event.target.value })}>
+              ${Object.keys(STRETCHES).map((kind) => html`<option value=${kind}>${kind}</option>`)}
+            </select>
+          </label>
+          <label title="What is white, in units of the noise">
+            Bright at
+            <input
+              type="range" min="0.5" max="4" step="0.05" value=${Math.log10(settings.high)}
+              onInput=${(event) => change({ high: 10 ** event.target.value })}
+            />
+            ${settings.high.toPrecision(2) * 1} σ
+          </label>
+          <label>
+            Around it
+            <input
+              type="range" min="0" max=${ZOOMS.length - 1} step="1" value=${settings.zoom}
+              onInput=${(event) => change({ zoom: Number(event.target.value) })}
+            />
+          </label>
+          <label>
+            <input type="checkbox" checked=${settings.outline} onChange=${() => change({ outline: !settings.outline })} />
+            outline
+          </label>
+        </div>
+      </div>
+    </main>
+  `;
+}
+
+function Picture({ tiles, place, settings, layer }) {
+  const canvas = useRef(null);
+  useEffect(() => {
+    const stretch = { kind: settings.kind, low: -2, high: settings.high, color: "#ffffff" };
+    drawStamp(canvas.current, layer, tiles, place, { stretch, palette: "safe" });
+  }, [place.side, settings.kind, settings.high]);
+  return html`<canvas ref=${canvas} role="img" aria-label=${layer.name}></canvas>`;
+}
+
+function Edges({ tiles, place, source }) {
+  const canvas = useRef(null);
+  useEffect(() => {
+    drawEdges(canvas.current, tiles, place, source.id);
+  }, [place.side]);
+  return html`<canvas class="over" ref=${canvas} role="img" aria-label="Outlines"></canvas>`;
+}
+
+async function start() {
+  const place = document.querySelector("#app");
+  try {
+    const [session, manifest] = await Promise.all([ask("api/session"), ask("runs/0/manifest.json")]);
+    const tiles = new Tiles("runs/0/", manifest);
+    render(html`<${Page} session=${session} tiles=${tiles} />`, place);
+    place.querySelector(".loading")?.remove();
+  } catch (error) {
+    place.textContent = `The sources cannot be shown: ${error.message}`;
+    throw error;
+  }
+}
+
+start();
