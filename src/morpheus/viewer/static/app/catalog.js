@@ -1,5 +1,7 @@
 // The sources: columns when they are needed, which of them are shown, and who is near.
 
+import { load } from "./tiles.js";
+
 const CELL = 128; // pixels of a cell of the index of positions
 
 export class Catalog {
@@ -49,8 +51,7 @@ export class Catalog {
   async fetch(name) {
     const i = this.numbers.get(name);
     const { type } = this.about.columns[i];
-    const reply = await fetch(`${this.base}columns/${i}.${type === "text" ? "json" : "bin"}`);
-    if (!reply.ok) throw new Error(`column ${name}: ${reply.status}`);
+    const reply = await load(`${this.base}columns/${i}.${type === "text" ? "json" : "bin"}`);
     if (type === "text") this.loaded.set(name, await reply.json());
     else {
       const buffer = await reply.arrayBuffer();
@@ -130,10 +131,7 @@ export class Catalog {
   async details(row) {
     const part = Math.floor(row / this.about.rows);
     if (!this.rows.has(part)) {
-      const promise = fetch(`${this.base}rows/${part}.json`).then((reply) => {
-        if (!reply.ok) throw new Error(`rows ${part}: ${reply.status}`);
-        return reply.json();
-      });
+      const promise = load(`${this.base}rows/${part}.json`).then((reply) => reply.json());
       promise.catch(() => this.rows.delete(part));
       this.rows.set(part, promise);
     }

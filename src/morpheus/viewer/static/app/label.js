@@ -1,6 +1,6 @@
 // The page of votes: a source at a time, six answers, and nothing of what others or the model say.
 
-import { render, useEffect, useRef, useState } from "../vendor/vendor.js";
+import { render, useEffect, useLayoutEffect, useRef, useState } from "../vendor/vendor.js";
 import { listLayers } from "./layers.js";
 import { STRETCHES } from "./render.js";
 import { drawEdges, drawStamp, stampSide } from "./stamps.js";
@@ -67,7 +67,8 @@ function Page({ session, tiles }) {
       setBusy(false);
     }
   };
-  useEffect(() => {
+  // With what is seen, and not a moment later: no key is lost.
+  useLayoutEffect(() => {
     const press = (event) => {
       if (/^(INPUT|SELECT)$/.test(event.target.tagName) || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
       const found = session.answers.find((one, i) => event.key === String(i + 1) || event.key.toLowerCase() === one.key);
@@ -90,6 +91,7 @@ function Page({ session, tiles }) {
     </div>`;
   }
   const progress = now?.progress;
+  const fail = (error) => setFailure(`A picture cannot be shown: ${error.message}`);
   return html`
     <div class="votes">
       <header class="top">
@@ -110,7 +112,7 @@ function Page({ session, tiles }) {
         </span>
       </header>
       ${now?.source
-        ? html`<${Views} key=${now.source.id} tiles=${tiles} source=${now.source} />`
+        ? html`<${Views} key=${now.source.id} ...${{ tiles, source: now.source, fail }} />`
         : html`<div class="start"><h2>${now ? "That was the last one. Thank you." : "…"}</h2></div>`}
       <footer class="answers" aria-label="Answers">
         ${failure && html`<div class="message failed" role="alert">${failure}</div>`}
@@ -132,7 +134,7 @@ function Page({ session, tiles }) {
 /** The settings last until the page is closed: the next source is seen as the last one. */
 const look = { zoom: 3, kind: "asinh", high: 30, outline: true };
 
-function Views({ tiles, source }) {
+function Views({ tiles, source, fail }) {
   const [settings, setSettings] = useState({ ...look });
   const change = (patch) => setSettings({ ...Object.assign(look, patch) });
   const layers = listLayers(tiles.manifest, false);
@@ -142,12 +144,12 @@ function Views({ tiles, source }) {
   const side = Math.round(stampSide(source) * ZOOMS[settings.zoom]);
   const place = { x: source.x, y: source.y, side };
   const scale = tiles.manifest.pixel_scale;
-  const common = { tiles, place, settings };
+  const common = { tiles, place, settings, fail };
   return html`
     <main class="views">
       <figure>
         <${Picture} ...${common} layer=${main} />
-        ${outlines && settings.outline && html`<${Edges} ...${{ tiles, place, source }} />`}
+        ${outlines && settings.outline && html`<${Edges} ...${{ tiles, place, source, fail }} />`}
         <figcaption>
           <span>${main.name}${main.detail ? ` (${main.detail})` : ""}</span>
           <span>Source ${source.id}; ${side} pixels${scale ? `, ${(side * scale).toFixed(1)}″` : ""}</span>
@@ -192,19 +194,19 @@ function Views({ tiles, source }) {
   `;
 }
 
-function Picture({ tiles, place, settings, layer }) {
+function Picture({ tiles, place, settings, layer, fail }) {
   const canvas = useRef(null);
   useEffect(() => {
     const stretch = { kind: settings.kind, low: -2, high: settings.high, color: "#ffffff" };
-    drawStamp(canvas.current, layer, tiles, place, { stretch, palette: "safe" });
+    drawStamp(canvas.current, layer, tiles, place, { stretch, palette: "safe" }).catch(fail);
   }, [place.side, settings.kind, settings.high]);
   return html`<canvas ref=${canvas} role="img" aria-label=${layer.name}></canvas>`;
 }
 
-function Edges({ tiles, place, source }) {
+function Edges({ tiles, place, source, fail }) {
   const canvas = useRef(null);
   useEffect(() => {
-    drawEdges(canvas.current, tiles, place, source.id);
+    drawEdges(canvas.current, tiles, place, source.id).catch(fail);
   }, [place.side]);
   return html`<canvas class="over" ref=${canvas} role="img" aria-label="Outlines"></canvas>`;
 }

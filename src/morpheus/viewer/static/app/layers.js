@@ -12,6 +12,7 @@ import {
   scatterColors,
   shareColors,
 } from "./render.js";
+import { bitmap } from "./tiles.js";
 
 const BACKGROUND_COLOR = "#ffffff";
 
@@ -166,11 +167,7 @@ export function makeLayer(layer, tiles, projection, holder) {
     loader: async (z, x, y) => {
       const where = place(manifest, z, x, y);
       if (!exists(manifest, where)) return empty();
-      if (layer.id === "rgb") {
-        const reply = await fetch(tiles.address("rgb", ...where));
-        if (!reply.ok) throw new Error(`${reply.status} ${await reply.text()}`);
-        return createImageBitmap(await reply.blob());
-      }
+      if (layer.id === "rgb") return bitmap(tiles.address("rgb", ...where));
       const canvas = empty();
       const colors = await holder.paint(...where);
       const bytes = new Uint8ClampedArray(colors.buffer);

@@ -1,6 +1,6 @@
 // The page of the map: loads the runs, keeps the state, and draws panels around the map.
 
-import { render, useEffect, useRef, useState } from "../vendor/vendor.js";
+import { render, useEffect, useLayoutEffect, useRef, useState } from "../vendor/vendor.js";
 import { Catalog } from "./catalog.js";
 import { listLayers } from "./layers.js";
 import { LayersPanel } from "./layers-panel.js";
@@ -288,7 +288,7 @@ function Page({ app }) {
   useEffect(() => {
     document.documentElement.dataset.theme = state.theme;
   }, [state.theme]);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const press = (event) => app.key(event);
     addEventListener("keydown", press);
     return () => removeEventListener("keydown", press);

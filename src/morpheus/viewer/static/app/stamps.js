@@ -2,6 +2,7 @@
 
 import { labelCode } from "./coding.js";
 import { painter } from "./layers.js";
+import { bitmap } from "./tiles.js";
 
 const FINE = 8; // pixels of a canvas for one of the image, where lines are drawn between pixels
 
@@ -103,10 +104,4 @@ function asCanvas(colors, side) {
   const bytes = new Uint8ClampedArray(colors.buffer);
   canvas.getContext("2d").putImageData(new ImageData(bytes, side, side), 0, 0);
   return canvas;
-}
-
-async function bitmap(address) {
-  const reply = await fetch(address);
-  if (!reply.ok) throw new Error(`${address}: ${reply.status}`);
-  return createImageBitmap(await reply.blob());
 }

@@ -1,6 +1,7 @@
 // Tiles as bytes: fetched and decoded once, kept while there is room.
 
 const KEPT = 400; // tiles of 256 KiB
+const RETRY = [500, 1500, 4000]; // ms; a server may be starting again
 
 export class Tiles {
   /** @param base address of a run, ending on a slash. */
@@ -35,13 +36,28 @@ export class Tiles {
   }
 }
 
-async function decode(address, side) {
-  const reply = await fetch(address);
+/** Fetches what has an address; tries again if there is no answer. */
+export async function load(address, turn = 0) {
+  let reply;
+  try {
+    reply = await fetch(address);
+  } catch (error) {
+    if (turn === RETRY.length) throw error;
+    await new Promise((done) => setTimeout(done, RETRY[turn]));
+    return load(address, turn + 1);
+  }
   if (!reply.ok) throw new Error(`${address}: ${reply.status} ${await reply.text()}`);
-  const picture = await createImageBitmap(await reply.blob(), {
-    colorSpaceConversion: "none",
-    premultiplyAlpha: "none",
-  });
+  return reply;
+}
+
+/** The picture at an address. */
+export async function bitmap(address, options) {
+  return createImageBitmap(await (await load(address)).blob(), options);
+}
+
+async function decode(address, side) {
+  const exact = { colorSpaceConversion: "none", premultiplyAlpha: "none" };
+  const picture = await bitmap(address, exact);
   const context = new OffscreenCanvas(side, side).getContext("2d", { willReadFrequently: true });
   context.drawImage(picture, 0, 0);
   picture.close();
