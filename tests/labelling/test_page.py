@@ -11,7 +11,7 @@ from playwright.sync_api import expect, sync_playwright
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium")
 KEYS = {"s": "spheroid", "d": "disk", "i": "irregular", "p": "point_source", "x": "no_source"}
-expect.set_options(timeout=30_000)
+expect.set_options(timeout=60_000)
 REFUSED = re.compile(r"net::ERR_CONNECTION_REFUSED|net::ERR_CONNECTION_RESET|net::ERR_EMPTY")
 
 

@@ -7,12 +7,14 @@ import { drawEdges, drawStamp, stampSide } from "./stamps.js";
 import { Tiles } from "./tiles.js";
 import { html } from "./ui.js";
 
-const RETRY = [300, 1000, 3000, 3000, 3000]; // ms; the server may be starting again
+const PATIENCE = 120; // s; the server may be starting again
+const PAUSE = 1000; // ms between two attempts
 const ZOOMS = [0.5, 0.7, 1, 1.4, 2, 3];
 
-/** Asks the server; tries again if there is no answer. `token` makes a repeated vote the same one. */
-async function ask(path, vote) {
-  for (let turn = 0; ; turn++) {
+/** Asks the server; tries again if there is no answer: a vote has a token, and is the same one. */
+async function ask(path, vote, waiting = () => {}) {
+  const end = Date.now() + 1000 * PATIENCE;
+  for (;;) {
     try {
       const reply = await fetch(path, vote && {
         method: "POST",
@@ -23,8 +25,9 @@ async function ask(path, vote) {
       if (!reply.ok) throw new Refused(answer.error ?? `${reply.status}`);
       return answer;
     } catch (error) {
-      if (error instanceof Refused || turn === RETRY.length) throw error;
-      await new Promise((done) => setTimeout(done, RETRY[turn]));
+      if (error instanceof Refused || Date.now() > end) throw error;
+      waiting();
+      await new Promise((done) => setTimeout(done, PAUSE));
     }
   }
 }
@@ -41,10 +44,11 @@ function Page({ session, tiles }) {
     document.documentElement.dataset.theme = theme;
   }, [theme]);
 
+  const waiting = () => setFailure("The server does not answer; trying again. Nothing is lost.");
   const load = async (path) => {
     setBusy(true);
     try {
-      setNow(await ask(`${path}?voter=${encodeURIComponent(voter)}`));
+      setNow(await ask(`${path}?voter=${encodeURIComponent(voter)}`, null, waiting));
       setFailure(null);
     } catch (error) {
       setFailure(error.message);
@@ -60,7 +64,7 @@ function Page({ session, tiles }) {
     setBusy(true); // a double click is one vote
     try {
       const vote = { voter, source: now.source.id, answer: name, token: crypto.randomUUID() };
-      await ask("api/vote", vote);
+      await ask("api/vote", vote, waiting);
       await load("api/next");
     } catch (error) {
       setFailure(`The vote on source ${now.source.id} may not be kept: ${error.message}. Answer it again.`);
