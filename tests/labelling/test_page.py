@@ -49,6 +49,11 @@ def open_page(browser):
     assert all(host.startswith(("127.0.0.1:", "blob")) for host in hosts), hosts
 
 
+def settled(page):
+    """Waits until an answer would be taken."""
+    expect(page.locator("footer[aria-busy=false]")).to_have_count(1)
+
+
 def stored(out):
     with sqlite3.connect(out / "votes.sqlite") as database:
         rows = database.execute("SELECT voter, source, answer FROM votes").fetchall()
@@ -69,6 +74,7 @@ def test_two_voters_and_a_killed_server(out, serve, open_page):
     for number in range(10):
         for name, page in pages.items():
             turn += 1
+            settled(page)
             source = int(
                 re.search(r"Source (\d+)", page.locator("figcaption").first.inner_text())[1]
             )
@@ -82,7 +88,7 @@ def test_two_voters_and_a_killed_server(out, serve, open_page):
                 page.keyboard.press(key)
             else:
                 answers = page.locator("footer button")
-                answers.nth(list(KEYS).index(key)).dblclick(delay=1)
+                answers.nth(list(KEYS).index(key)).dblclick()
             expect(page.locator("#progress")).to_contain_text(f"{number + 1} of")
             given.append((name, source, KEYS[key]))
     assert stored(out) == given
@@ -93,10 +99,14 @@ def test_an_answer_is_corrected(out, serve, open_page):
     server = serve(out, "--panel", "Ann", "--order", "random")
     page = open_page(server.address)  # a single voter need not say who
     expect(page.locator("#progress")).to_contain_text("0 of")
+    settled(page)
     page.keyboard.press("d")
+    page.keyboard.press("d")  # bounced
     expect(page.locator("#progress")).to_contain_text("1 of")
+    settled(page)
     page.keyboard.press("Backspace")
     expect(page.locator("footer button.on")).to_contain_text("Disk")
+    settled(page)
     page.keyboard.press("1")
     expect(page.locator("footer button.on")).to_have_count(0)
     (first, source, _), (_, again, answer) = stored(out)
@@ -112,6 +122,7 @@ def test_an_answer_is_corrected(out, serve, open_page):
     page.keyboard.press("Escape")
     page.locator("h1").click()
     page.evaluate("document.activeElement.blur()")
+    settled(page)
     page.keyboard.press("u")
     expect(page.locator("#progress")).to_contain_text("2 of")
     expect(page.get_by_label("Stretch")).to_have_value("linear")
@@ -122,5 +133,6 @@ def test_a_phone(out, serve, open_page):
     page = open_page(server.address, viewport={"width": 390, "height": 844})
     expect(page.locator("#progress")).to_contain_text("0 of 1")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    settled(page)
     page.get_by_role("button", name="Disk").click()
     expect(page.locator("h2")).to_contain_text("That was the last one")

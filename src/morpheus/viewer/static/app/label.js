@@ -9,6 +9,7 @@ import { html } from "./ui.js";
 
 const PATIENCE = 120; // s; the server may be starting again
 const PAUSE = 1000; // ms between two attempts
+const GLANCE = 300; // ms; who answers sooner meant the source before: a second click, a bounced key
 const ZOOMS = [0.5, 0.7, 1, 1.4, 2, 3];
 
 /** Asks the server; tries again if there is no answer: a vote has a token, and is the same one. */
@@ -38,6 +39,7 @@ function Page({ session, tiles }) {
   const [voter, setVoter] = useState(session.panel.length === 1 ? session.panel[0] : null);
   const [now, setNow] = useState(null); // {source, progress, answer}
   const [busy, setBusy] = useState(false);
+  const [ready, setReady] = useState(false);
   const [failure, setFailure] = useState(null);
   const [theme, setTheme] = useState("dark");
   useEffect(() => {
@@ -59,9 +61,14 @@ function Page({ session, tiles }) {
     if (voter !== null) load("api/next");
   }, [voter]);
 
+  useLayoutEffect(() => {
+    setReady(false);
+    const timer = setTimeout(() => setReady(true), GLANCE);
+    return () => clearTimeout(timer);
+  }, [now?.source?.id]);
   const answer = async (name) => {
-    if (busy || !now?.source) return;
-    setBusy(true); // a double click is one vote
+    if (busy || !ready || !now?.source) return;
+    setBusy(true);
     try {
       const vote = { voter, source: now.source.id, answer: name, token: crypto.randomUUID() };
       await ask("api/vote", vote, waiting);
@@ -118,14 +125,14 @@ function Page({ session, tiles }) {
       ${now?.source
         ? html`<${Views} key=${now.source.id} ...${{ tiles, source: now.source, fail }} />`
         : html`<div class="start"><h2>${now ? "That was the last one. Thank you." : "…"}</h2></div>`}
-      <footer class="answers" aria-label="Answers">
+      <footer class="answers" aria-label="Answers" aria-busy=${busy || !ready}>
         ${failure && html`<div class="message failed" role="alert">${failure}</div>`}
         ${session.answers.map(
           (one, i) => html`<button
             title=${one.meaning}
             class=${now?.answer === one.name ? "on" : ""}
             disabled=${busy || !now?.source}
-            onClick=${() => answer(one.name)}
+            onClick=${(event) => event.detail < 2 && answer(one.name)}
           >
             ${one.label}<kbd>${i + 1} ${one.key}</kbd>
           </button>`,
