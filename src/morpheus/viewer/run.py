@@ -15,9 +15,9 @@ from morpheus.viewer.sources import SourceColumns
 
 __all__ = ["ViewedBand", "ViewedRun"]
 
-_TILE = re.compile(r"tiles/([a-z0-9-]+)/(\d{1,2})/(\d{1,6})_(\d{1,6})\.(png|jpg)")
-_COLUMN = re.compile(r"columns/(\d{1,4})\.(bin|json)")
-_ROWS = re.compile(r"rows/(\d{1,8})\.json")
+_TILE = re.compile(r"tiles/([a-z0-9-]+)/(\d{1,2})/(\d{1,6})_(\d{1,6})\.(png|jpg)", re.ASCII)
+_COLUMN = re.compile(r"columns/(\d{1,4})\.(bin|json)", re.ASCII)
+_ROWS = re.compile(r"rows/(\d{1,8})\.json", re.ASCII)
 _TYPES = {
     "png": "image/png",
     "jpg": "image/jpeg",

@@ -32,11 +32,18 @@ class _Local(RequestHandler):
     def prepare(self) -> None:
         """Refuse what comes from elsewhere."""
         host = self.request.host
-        if urlsplit(f"//{host}").hostname not in _LOOPBACK:
-            raise HTTPError(403, reason="Only for this machine")
         origin = self.request.headers.get("Origin")
-        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+        try:
+            hostname = urlsplit(f"//{host}").hostname
+            site = None if origin is None else urlsplit(origin).netloc.lower()
+        except ValueError:
+            raise HTTPError(400) from None
+        if hostname not in _LOOPBACK:
+            raise HTTPError(403, reason="Only for this machine")
+        if site is not None and site != host.lower():
             raise HTTPError(403, reason="Not for other sites")
+        if "%00" in self.request.path:  # no file has that in its name, and looking for one fails
+            raise HTTPError(404)
 
     def set_default_headers(self) -> None:
         """Allow a page nothing but what this server gives."""

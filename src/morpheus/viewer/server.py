@@ -106,7 +106,8 @@ def serve(
         ) from error
 
     async def run() -> None:
-        server = HTTPServer(Application(list(routes)))
+        # No line for every request that was refused: nobody asked, and a full pipe would block.
+        server = HTTPServer(Application(list(routes), log_function=lambda _: None))
         server.add_sockets(sockets)
         started(f"http://{ADDRESS}:{sockets[0].getsockname()[1]}/")
         await asyncio.Event().wait()

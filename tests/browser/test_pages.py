@@ -1,0 +1,283 @@
+"""Two runs, themes, keyboard, phone, hostile text, and the map as files."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from morpheus.catalog import Catalog
+
+EVIL = "<img src=x onerror=window.pwned=1>"
+WORSE = '"><script>window.pwned=1</script>'
+
+CONTRASTS = """() => {
+  const parse = (color) => {
+    const [r, g, b, a = 1] = color.match(/[\\d.]+/g).map(Number);
+    return [r, g, b, a];
+  };
+  const over = (top, below) => top.slice(0, 3).map((c, i) => top[3] * c + (1 - top[3]) * below[i]);
+  const light = (rgb) => {
+    const [r, g, b] = rgb.map((c) => {
+      const v = c / 255;
+      return v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const ground = (element) => {
+    const layers = [];
+    for (let e = element; e; e = e.parentElement) {
+      layers.push(parse(getComputedStyle(e).backgroundColor));
+    }
+    return layers.reverse().reduce((below, top) => over(top, below), [255, 255, 255]);
+  };
+  const found = [];
+  for (const element of document.querySelectorAll(".page *")) {
+    const text = [...element.childNodes].filter((n) => n.nodeType === 3 && n.data.trim());
+    const input = element.matches("input:not([type=checkbox]):not([type=range]), select");
+    if ((!text.length && !input) || !element.getClientRects().length) continue;
+    if (element.closest(".hidden, :disabled, option, .frame")) continue;
+    const style = getComputedStyle(element);
+    const color = element.namespaceURI.endsWith("svg") ? style.fill : style.color;
+    const below = ground(element);
+    const [a, b] = [light(over(parse(color), below)), light(below)].sort((p, q) => q - p);
+    const what = `${element.tagName} ${element.className} ${element.textContent}`;
+    found.push([(a + 0.05) / (b + 0.05), what]);
+  }
+  return found;
+}"""
+
+
+def test_two_runs_share_the_view(drive, two_runs):
+    view = drive(two_runs)
+    page = view.page
+    view.until("app.maps.length === 2")
+    assert page.locator(".pane .run").all_inner_texts() == ["demo", "one band"]
+    assert page.title() == "demo / one band \N{EN DASH} Morpheus"
+    x, y = view.place(144, 144)
+    page.mouse.move(x, y)
+    page.mouse.wheel(0, -300)
+    view.still()
+    centers = page.evaluate(
+        """() => window.morpheus.maps.map(({ map }) => {
+          const now = map.getView();
+          return [...now.getCenter(), now.getResolution()];
+        })"""
+    )
+    assert centers[0] == centers[1]
+    boxes = [page.locator(".pane").nth(i).bounding_box() for i in (0, 1)]
+    assert boxes[0]["width"] == pytest.approx(boxes[1]["width"], abs=2)
+    page.get_by_role("button", name="Side by side").click()
+    view.until("app.maps.length === 1")
+    assert page.locator(".pane").count() == 1
+    page.get_by_role("button", name="Side by side").click()
+    view.until("app.maps.length === 2")
+
+
+def test_the_difference_of_two_runs(drive, two_runs, run_folder, other_folder):
+    view = drive(f"{two_runs}#compare=off")
+    layers = [{"id": "change:background", "opacity": 1, "add": False}]
+    view.look(144, 144, 0.25, marks=False, layers=layers)
+    y, x = (part.ravel() for part in np.mgrid[70:220:3, 40:240:3])
+    first, second = (
+        fits.getdata(folder / "background_mean.fits")[y, x] for folder in (run_folder, other_folder)
+    )
+    change = second - first
+    fade = 1 - np.sqrt(np.abs(change))[:, None]
+    full = np.where(change[:, None] < 0, [33, 102, 172], [178, 24, 43])
+    expected = full + fade * (247 - full)
+    found = view.colors(x, y)
+    # Where both are nearly equal, the root makes much of rounding.
+    clear = (np.abs(change) > 0.02) & np.isfinite(change)
+    assert clear.sum() > 50
+    np.testing.assert_allclose(found[clear], expected[clear], atol=6)
+
+
+def test_blink(drive, address):
+    view = drive(address)
+    shown = """() => window.morpheus.maps[0].map.getLayers().getArray()
+      .filter((layer) => layer.get("id") && layer.getVisible()).map((layer) => layer.get("id"))"""
+    view.page.keyboard.press("b")
+    view.until("app.store.state.blink && app.store.state.layers.length === 2")
+    seen = set()
+    for _ in range(2):
+        (now,) = view.page.evaluate(shown)
+        seen.add(now)
+        view.page.wait_for_function(f"(now) => ({shown})()[0] !== now", arg=now)
+    assert seen == {"rgb", "classes"}
+    view.page.get_by_role("button", name="Blink").click()
+    view.until("!app.store.state.blink")
+    assert sorted(view.page.evaluate(shown)) == ["classes", "rgb"]
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_contrast(drive, address, table, theme):
+    view = drive(
+        f"{address}#source={table['id'][3]}&layers=rgb~1~0|band:F160W~1~0", color_scheme=theme
+    )
+    assert view.page.evaluate("() => document.documentElement.dataset.theme") == theme
+    view.page.get_by_text("All measurements").click()
+    view.page.mouse.move(*view.place(140, 140))
+    view.page.wait_for_selector(".status span:not(:empty)")
+    n = 0
+    for name in ("Layers", "Sources", "Plots"):
+        view.tab(name)
+        if name == "Plots":
+            view.page.wait_for_selector(".plot.size .axis text")
+        for contrast, what in view.page.evaluate(CONTRASTS):
+            assert contrast >= 4.5, what
+            n += 1
+    assert n > 300
+
+
+def test_by_keyboard_alone(drive, address):
+    view = drive(address)
+    page = view.page
+
+    def onward(until):
+        """Press Tab until an element has the focus."""
+        for _ in range(60):
+            if page.evaluate("(s) => document.activeElement.matches(s)", until):
+                # It shows that it has it.
+                style = "() => getComputedStyle(document.activeElement).outlineStyle"
+                assert page.evaluate(style) != "none"
+                return
+            page.keyboard.press("Tab")
+        pytest.fail(f"{until} is not reached")
+
+    onward("#find")
+    onward("[role=tab]")
+    onward(".layer input[type=checkbox]")
+    page.keyboard.press("Space")
+    view.until("app.store.state.layers.length === 0")
+    onward(".map")
+    page.keyboard.press("ArrowLeft")
+    view.until("app.view.getCenter()[0] < 144")
+    page.evaluate("() => document.querySelector('#find').focus()")
+    onward("[role=tab]:nth-child(2)")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#n-shown")
+    onward(".panel input[type=checkbox]")
+    page.keyboard.press("Space")
+    view.until("app.run.catalog.nShown < app.run.catalog.n")
+    page.keyboard.press("n")
+    view.until("app.store.state.selected !== null")
+    onward("aside.source button")
+    page.keyboard.press("?")
+    page.wait_for_selector("[role=dialog]")
+    page.keyboard.press("Escape")
+    page.wait_for_selector("[role=dialog]", state="detached")
+    page.keyboard.press("t")
+    page.wait_for_selector("html[data-theme=light]")
+
+
+def test_a_phone(drive, address, table):
+    view = drive(address, width=390, height=844, has_touch=True, is_mobile=True)
+    page = view.page
+    sizes = "() => [document.documentElement.scrollWidth, innerWidth]"
+
+    def fits_in(selector, least):
+        box = page.locator(selector).first.bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 391
+        assert box["y"] + box["height"] <= 845
+        assert min(box["width"], box["height"]) >= least
+
+    for name in ("Layers", "Sources", "Plots"):
+        view.tab(name)
+        assert page.evaluate(sizes) == [390, 390]
+        fits_in(".map", 200)
+        fits_in(".side .panel", 150)
+    fits_in(".plot.histogram", 100)
+    row = table[5]
+    view.look(float(row["x"]), float(row["y"]), 0.25)
+    page.touchscreen.tap(*view.place(row["x"], row["y"]))
+    view.until("app.store.state.selected === argument", int(row["id"]))
+    page.locator(".bars").wait_for()
+    assert page.evaluate(sizes) == [390, 390]
+    fits_in(".map", 200)
+    fits_in("aside.source", 150)
+
+
+@pytest.fixture(scope="module")
+def hostile(run_folder, tmp_path_factory, start):
+    """A run whose names and texts are markup."""
+    folder = tmp_path_factory.mktemp("hostile") / f"run {EVIL}"
+    shutil.copytree(run_folder, folder, ignore=shutil.ignore_patterns("tiles"))
+    path = folder / "report.json"
+    report = json.loads(path.read_text())
+    report["model"]["name"] = report["started"] = WORSE
+    for entry in report["inputs"]:
+        if entry["band"] == "F125W":
+            entry["band"] = EVIL
+        if entry["band"] == "F606W":
+            entry["band"] = WORSE
+    path.write_text(json.dumps(report))
+    catalog = Catalog.read(folder / "catalog.fits")
+    table = catalog.table
+    names = [str(name) for name in table["class"]]
+    names[0], names[1], names[2] = EVIL, WORSE, f"=1+{EVIL}"
+    table["class"] = names
+    table["area"].description = WORSE
+    Catalog(table, catalog.provenance).write(folder / "catalog.fits", overwrite=True)
+    return start(folder), folder.name, int(table["id"][0])
+
+
+def test_markup_is_text(drive, hostile, tmp_path):
+    address, name, first = hostile
+    view = drive(f"{address}#source={first}")
+    page = view.page
+    assert page.locator("h1").inner_text().strip() == name
+    assert name in page.title()
+    rows = page.locator(".side .layer span").all_inner_texts()
+    assert {EVIL, WORSE} <= set(rows)
+    page.get_by_text("All measurements").click()
+    assert page.locator(".source tr", has_text="class").locator("td").inner_text().strip() == EVIL
+    for part in ("Layers", "Sources", "Plots"):
+        view.tab(part)
+        assert page.locator("[role=tab].on").inner_text().strip() == part
+    page.keyboard.press("?")
+    assert WORSE in page.locator("[role=dialog]").inner_text()
+    page.keyboard.press("Escape")
+    view.find(EVIL)
+    page.get_by_role("status").wait_for()
+    view.tab("Layers")
+    for band in (EVIL, WORSE):
+        page.locator(".layer", has_text=band).last.get_by_role("checkbox").first.check()
+    view.still()
+    # From the address as well.
+    again = drive(view.page.evaluate("() => window.morpheus.address()"))
+    assert [one["id"] for one in again.state("layers")] == [
+        *("classes", f"band:{EVIL}", f"band:{WORSE}"),
+    ]
+    # A spreadsheet does not take it for a formula either.
+    view.tab("Sources")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save table").click()
+    download.value.save_as(tmp_path / "a.csv")
+    text = (tmp_path / "a.csv").read_text()
+    assert ",=1+" not in text
+    assert "\"'=1+" in text
+    for one in (view, again):
+        assert one.page.evaluate("() => window.pwned") is None
+        assert one.page.locator("#app img[onerror], #app script").count() == 0
+
+
+def test_the_map_as_files(drive, site, table):
+    view = drive(site)
+    page = view.page
+    source = table[np.argmax(table["area"])]
+    view.look(float(source["x"]), float(source["y"]), 0.25)
+    page.mouse.click(*view.place(source["x"], source["y"]))
+    view.until("app.store.state.selected === argument", int(source["id"]))
+    page.locator(".bars").wait_for()
+    page.keyboard.press("c")
+    page.keyboard.press("o")
+    view.tab("Plots")
+    page.wait_for_selector(".plot.size .axis text")
+    view.tab("Sources")
+    page.locator("label", has_text="Disk").get_by_role("checkbox").uncheck()
+    view.until("app.run.catalog.nShown === argument", int((table["class"] != "disk").sum()))
+    view.still()
+    assert view.address("classes").startswith("at=")
