@@ -13,7 +13,7 @@ FIELD := demo/field
 TORCH := torch==2.13.0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-field test lint bench bench-scale hst4 docs docs-cli clean
+.PHONY: help demo demo-field test lint bench bench-scale hst4 docs docs-cli tutorials clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -82,8 +82,11 @@ docs: $(VENV)/.installed-dev  ## build the documentation's site: build/docs/inde
 docs-cli: $(VENV)/.installed-dev  ## write docs/cli.md from the commands' own help
 	$(BIN)/typer morpheus.cli utils docs --name morpheus --title "Command line" --output docs/cli.md
 
+tutorials: $(VENV)/.installed-dev  ## run the notebooks of tutorials/ again, for what they show
+	$(BIN)/python tutorials/run.py
+
 clean:  ## remove what the other targets made, but for .venv
-	rm -rf demo-output build dist docs/generated .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf demo-output tutorials/output build dist docs/generated .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find src tests demo docs benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps say what is installed; a change of pyproject.toml makes them stale.

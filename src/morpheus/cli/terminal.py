@@ -1,5 +1,6 @@
 """What a command says while it works: warnings in one line each, and a bar."""
 
+import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -137,7 +138,8 @@ def stage_bar(
             return Text("" if not task.speed else f"{task.speed:,.0f} {noun}/s")
 
     console = Console(stderr=True)
-    if quiet or not console.is_terminal:
+    # rich takes FORCE_COLOR, which Jupyter sets, for a terminal; bars would fill a cell.
+    if quiet or not sys.stderr.isatty():
         yield None
         return
     columns: tuple[Any, ...] = (

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -160,7 +161,7 @@ def _table(
     if quiet:
         yield None, None
         return
-    if not console.is_terminal:
+    if not sys.stderr.isatty():  # as in terminal.py
         yield _say, None
         return
     table = Table(title=f"{options.name}: {options.optimiser.epochs} epochs", title_justify="left")

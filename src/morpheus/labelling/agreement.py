@@ -2,34 +2,54 @@
 
 import itertools
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from astropy.table import Table
+from numpy.typing import NDArray
 
-from morpheus.labelling.answers import ANSWER_NAMES
+from morpheus.dataset.layout import UNKNOWN
+from morpheus.labelling.answers import ANSWER_NAMES, NO_SOURCE
+from morpheus.labelling.store import SHARES
 
 __all__ = ["Agreement", "Pair", "agreement", "krippendorff_alpha"]
 
 _TWO = 2  # votes, that can agree
+_TINY = 1e-12  # rounding
+
+_Shares = dict[int, NDArray[np.float64]]
+"""Shares of the answers by source."""
+
+_EXACT = dict(zip(ANSWER_NAMES, np.eye(len(ANSWER_NAMES)), strict=True))
+_COARSE = dict(zip(SHARES, np.eye(len(SHARES)), strict=True))
+_COARSE[NO_SOURCE] = _COARSE[UNKNOWN]
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two voters.
+    """Two voters, or a voter and an imported table.
+
+    With the shares a and b that they give to the answers k of a source, 0 and 1 for a voter,
+
+        ``share = mean(sum_k a_k b_k)``,  ``chance = sum_k mean(a_k) mean(b_k)``,
+        ``kappa = (share - chance) / (1 - chance)``
+
+    with means over the sources. For two voters these are the share of the same answers and
+    Cohen's kappa (1960).
 
     Parameters
     ----------
     first, second : str
         Who.
     n : int
-        Sources that both voted on.
+        Sources that both have.
     share : float
-        Of these, those with the same answer; NaN if there are none.
+        How probable it is that an answer of the one is also the other's; NaN if there are no
+        common sources.
     kappa : float
-        Cohen's kappa (1960): the agreement beyond what chance would give, 1 if it is complete. NaN
-        where chance alone gives complete agreement, or there are no common sources.
+        The agreement beyond what chance would give, 1 if it is complete. NaN where chance alone
+        gives complete agreement, or there are no common sources.
     """
 
     first: str
@@ -50,6 +70,8 @@ class Agreement:
         with the most votes, '' if several have.
     pairs : tuple of Pair
         All pairs of voters.
+    with_tables : tuple of Pair
+        Each voter, and each imported table.
     alpha : float
         `krippendorff_alpha` of all votes.
     n_votes : dict of str to int
@@ -58,22 +80,26 @@ class Agreement:
 
     sources: Table
     pairs: tuple[Pair, ...]
+    with_tables: tuple[Pair, ...]
     alpha: float
     n_votes: dict[str, int]
 
 
-def agreement(votes: Sequence[tuple[str, int, str]]) -> Agreement:
-    """Measure how far voters agree.
+def agreement(votes: Sequence[tuple[str, int, str]], tables: Table | None = None) -> Agreement:
+    """Measure how far voters agree, with each other and with what others said.
 
     Parameters
     ----------
     votes : sequence of (str, int, str)
         Voter, source and answer; one of each voter on each source.
+    tables : astropy.table.Table, optional
+        What was imported, as `VoteStore.panels` gives it. It has no answer that there is no
+        source: a voter's is compared with its `unknown`.
 
     Returns
     -------
     Agreement
-        By source, by pair of voters, and of all.
+        By source, by pair of voters, of each voter with each table, and of all voters.
     """
     by_source: defaultdict[int, list[str]] = defaultdict(list)
     by_voter: defaultdict[str, dict[int, str]] = defaultdict(dict)
@@ -87,11 +113,20 @@ def agreement(votes: Sequence[tuple[str, int, str]]) -> Agreement:
     names = ("id", "n_votes", "entropy", "majority")
     table = Table(rows=rows or None, names=names, dtype=("i8", "i8", "f8", "U32"))
     voters = sorted(by_voter)
-    pairs = tuple(
-        _pair(a, b, by_voter[a], by_voter[b]) for a, b in itertools.combinations(voters, 2)
+    exact = {voter: _one_hot(by_voter[voter], _EXACT) for voter in voters}
+    coarse = {voter: _one_hot(by_voter[voter], _COARSE) for voter in voters}
+    others: defaultdict[str, _Shares] = defaultdict(dict)
+    for row in () if tables is None else tables:
+        others[str(row["panel"])][int(row["source"])] = np.array([row[name] for name in SHARES])
+    return Agreement(
+        sources=table,
+        pairs=tuple(_pair(a, b, exact[a], exact[b]) for a, b in itertools.combinations(voters, 2)),
+        with_tables=tuple(
+            _pair(a, b, coarse[a], others[b]) for a, b in itertools.product(voters, sorted(others))
+        ),
+        alpha=krippendorff_alpha(list(by_source.values())),
+        n_votes={voter: len(by_voter[voter]) for voter in voters},
     )
-    alpha = krippendorff_alpha(list(by_source.values()))
-    return Agreement(table, pairs, alpha, {voter: len(by_voter[voter]) for voter in voters})
 
 
 def krippendorff_alpha(answers: Sequence[Sequence[str]]) -> float:
@@ -135,13 +170,16 @@ def _majority(answers: Sequence[str]) -> str:
     return "" if others and others[0][1] == most else first
 
 
-def _pair(first: str, second: str, one: dict[int, str], other: dict[int, str]) -> Pair:
+def _one_hot(answers: Mapping[int, str], shares: Mapping[str, NDArray[np.float64]]) -> _Shares:
+    return {source: shares[answer] for source, answer in answers.items()}
+
+
+def _pair(first: str, second: str, one: _Shares, other: _Shares) -> Pair:
     common = sorted(one.keys() & other.keys())
-    n = len(common)
-    if not n:
+    if not common:
         return Pair(first, second, 0, float("nan"), float("nan"))
-    share = sum(one[s] == other[s] for s in common) / n
-    counts = [Counter(votes[s] for s in common) for votes in (one, other)]
-    chance = sum(counts[0][name] * counts[1][name] for name in ANSWER_NAMES) / n**2
-    kappa = float("nan") if chance == 1 else (share - chance) / (1 - chance)
-    return Pair(first, second, n, share, kappa)
+    a, b = (np.array([shares[source] for source in common]) for shares in (one, other))
+    share = float((a * b).sum(axis=1).mean())
+    chance = float(a.mean(axis=0) @ b.mean(axis=0))
+    kappa = float("nan") if chance > 1 - _TINY else (share - chance) / (1 - chance)
+    return Pair(first, second, len(common), share, kappa)

@@ -7,7 +7,6 @@ from astropy.table import Table
 from numpy.typing import NDArray
 
 from morpheus.dataset.layout import SOURCE_CLASSES
-from morpheus.labelling.answers import NO_SOURCE
 
 __all__ = ["ORDERS", "active_scores", "next_source", "random_order"]
 
@@ -95,7 +94,7 @@ def next_source(
         done[row] |= who == voter
         if answer in classes:
             counts[row, classes[answer]] += 1
-        elif answer != NO_SOURCE:
+        else:
             counts[row] += 1 / len(classes)
     if done.all():
         return None

@@ -50,7 +50,7 @@ class Panel:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not self.voters or any(not 0 < len(name.strip()) <= _LONGEST for name in self.voters):
+        if not self.voters or not all(_is_name(name) for name in self.voters):
             raise OptionError(f"who votes? Names have 1 to {_LONGEST} letters (--panel)")
         if len(set(self.voters)) < len(self.voters):
             raise OptionError("a voter is named twice (--panel)")
@@ -65,12 +65,13 @@ class Panel:
         Returns
         -------
         dict
-            `panel`, the names; `answers`; `n_sources`.
+            `panel`, the names; `answers`; `n_sources`; `order`.
         """
         return {
             "panel": list(self.voters),
             "answers": [vars(answer) for answer in ANSWERS],
             "n_sources": len(self.sources),
+            "order": self.order,
         }
 
     def next(self, voter: str) -> dict[str, Any]:
@@ -179,3 +180,7 @@ class Panel:
         voted = sum(1 for who, one, _ in votes if who == voter and one in asked)
         progress = {"voted": voted, "total": len(ids)}
         return {"source": found, "answer": answer, "progress": progress}
+
+
+def _is_name(name: str) -> bool:
+    return 0 < len(name.strip()) <= _LONGEST and name.isprintable()

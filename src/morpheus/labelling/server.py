@@ -47,8 +47,16 @@ class _Handler(LocalHandler):
         except MorpheusError as error:
             self.set_status(400 if isinstance(error, OptionError) else 500)
             content = {"error": str(error)}
+        self.reply(content)
+
+    def reply(self, content: Any) -> None:
+        """Write JSON."""
         self.set_header("Content-Type", "application/json")
         self.finish(json.dumps(content))
+
+    def write_error(self, status_code: int, **_: Any) -> None:
+        """Say what is wrong as JSON too, with nothing of the request in it."""
+        self.reply({"error": f"{status_code}: {self._reason}"})
 
 
 class _Session(_Handler):
@@ -75,13 +83,14 @@ class _Vote(_Handler):
             raise OptionError(f"a vote has at most {_LARGEST} bytes")
         try:
             vote = json.loads(self.request.body)
-        except ValueError:
+        except (ValueError, RecursionError):  # the second: brackets in brackets in brackets
             raise OptionError("this is no JSON") from None
         # bool is an int for Python.
         if not isinstance(vote, dict) or {k: type(v) for k, v in vote.items()} != _FIELDS:
             raise OptionError("a vote has voter, source (a number), answer and token")
-        if not 0 < len(vote["token"]) <= _LONGEST_TOKEN:
-            raise OptionError(f"a token has 1 to {_LONGEST_TOKEN} letters")
+        token = vote["token"]
+        if not 0 < len(token) <= _LONGEST_TOKEN or not token.isascii():
+            raise OptionError(f"a token has 1 to {_LONGEST_TOKEN} ASCII letters")
         if abs(vote["source"]) > 2**62:
             raise OptionError(f"there is no source {vote['source']}")
         self.panel.vote(**vote)

@@ -119,9 +119,11 @@ class VoteStore:
             for row in zip(*(sources[name] for name in columns), strict=True)
         ]
         try:
-            with _connection(path) as database, database:
+            with _connection(path, "rwc") as database, database:
+                if _is_made(database):  # and perhaps cannot be written
+                    return
                 database.execute("BEGIN IMMEDIATE")  # another process may make it just now
-                if not database.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]:
+                if not _is_made(database):
                     for statement in _SCHEMA.strip().split(";\n"):
                         database.execute(statement)
                     database.execute("INSERT INTO field VALUES (?)", (segmentation,))
@@ -154,7 +156,7 @@ class VoteStore:
         Raises
         ------
         OptionError
-            If there is no such source or answer.
+            If there is no such source or answer, or the token was that of another vote.
         ProductError
             If it cannot be written.
         """
@@ -170,6 +172,10 @@ class VoteStore:
                 " ON CONFLICT (token) DO NOTHING",
                 (token, voter, source, answer, now),
             )
+            query = "SELECT voter, source, answer FROM votes WHERE token = ?"
+            kept = database.execute(query, (token,)).fetchone()
+        if kept != (voter, source, answer):  # to acknowledge it would lose this one
+            raise OptionError("another vote had this token; each vote needs one of its own")
 
     def votes(self) -> list[tuple[str, int, str]]:
         """Give the votes that stand.
@@ -258,9 +264,15 @@ class VoteStore:
         return Table(rows=rows or None, names=names, dtype=types)
 
 
+def _is_made(database: sqlite3.Connection) -> bool:
+    return bool(database.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0])
+
+
 @contextmanager
-def _connection(path: Path) -> Iterator[sqlite3.Connection]:
-    database = sqlite3.connect(path, timeout=_WAIT)
+def _connection(path: Path, mode: str = "rw") -> Iterator[sqlite3.Connection]:
+    # With this mode a file that has gone is an error, and not an empty one in its place.
+    address = f"{path.absolute().as_uri()}?mode={mode}"
+    database = sqlite3.connect(address, uri=True, timeout=_WAIT)
     try:
         database.execute("PRAGMA foreign_keys = ON")
         database.execute("PRAGMA synchronous = EXTRA")
