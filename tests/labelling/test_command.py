@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
-from morpheus.labelling import VoteStore
+from morpheus.labelling import VoteStore, agreement
+from morpheus.labelling.store import SHARES
 from morpheus.model import load_model
 from morpheus.model.config import DenseConfig, WindowRecipe
+from morpheus.pipeline import run
 from morpheus.pipeline.voting import Chosen, open_votes
 from morpheus.train import (
     DataOptions,
@@ -67,7 +69,7 @@ def test_votes_train_a_model(voted, command, tmp_path):
     assert load_model(tmp_path / "run/model").config.name == "mine"
 
 
-def test_agreement(voted, command):
+def test_agreement(voted, command, tmp_path):
     code, text, _ = command("label", voted, "--agreement")
     assert code == 0
     n = len(Table.read(voted / "catalog.fits", hdu=1))
@@ -75,6 +77,14 @@ def test_agreement(voted, command):
     assert "Ann, Ben" in text
     assert f"{1 - len(range(0, n, 5)) / n:.2f}" in text
     assert "Most disagreement" in text
+    assert "voter, table" not in text
+    table = Table.read(voted / "catalog.fits", hdu=1)[["ra", "dec", "class"]]
+    table[:7].write(tmp_path / "other.csv", format="ascii.csv")
+    command("label", voted, "--import", tmp_path / "other.csv", "--panel", "[b]K15")
+    code, text, _ = command("label", voted, "--agreement")
+    assert code == 0
+    (line,) = [line for line in text.splitlines() if "Ann, [b]K15" in line]
+    assert [word.strip() for word in line.split("│")[2:4]] == ["7", "1.00"]
 
 
 def test_votes_of_others_are_imported_by_position(out, command, tmp_path):
@@ -137,6 +147,7 @@ def test_mistakes(out, command, tmp_path):
         ((out, "--panel", " "), "who votes? Names have 1 to 100 letters"),
         ((out, "--panel", "A", "--order", "any"), "it can be active, random"),
         ((out, "--panel", "A", "--faintest", "3"), "sources is within these limits"),
+        ((out, "--panel", "A", "--sources", far), "none of the 1 rows of"),
         ((tmp_path, "--panel", "A"), "holds no catalogue"),
         ((tmp_path / "none", "--panel", "A"), "holds no catalogue"),
         ((out, "--export", votes), "would be overwritten"),
@@ -154,3 +165,25 @@ def test_mistakes(out, command, tmp_path):
         assert len(error.splitlines()) == 1
     assert votes.read_text() == "old"
     assert not (tmp_path / "new.csv").exists()
+
+
+def test_real_votes_on_a_real_field(shared, command, tmp_path):
+    """Of 7,628 sources in GOODS-S, those of this frame; experts and Galaxy Zoo, side by side."""
+    out, votes = tmp_path / "out", shared / "real/goodss_votes.csv"
+    images = {band: f"{shared}/real/hlf_1903/{band.lower()}_sci.fits" for band in BANDS}
+    run(images, out)
+    for name, kind in (("K15", "experts"), ("GZ", "galaxy-zoo")):
+        arguments = ("--import", votes, "--votes", kind, "--panel", name, "-q")
+        assert command("label", out, *arguments) == (0, "", "")
+    store = VoteStore(out / "votes.sqlite")
+    panels = store.panels()
+    assert set(panels["panel"]) == {"K15", "GZ"}
+    answers = list(SHARES)
+    for row in panels[panels["panel"] == "K15"]:  # one who says what most experts do
+        store.vote(
+            "Ann", int(row["source"]), max(answers, key=lambda n: row[n]), str(row["source"])
+        )
+    pairs = {pair.second: pair for pair in agreement(store.votes(), panels).with_tables}
+    assert pairs["K15"].n > 0
+    assert 0.3 < pairs["K15"].share <= 1
+    assert pairs["GZ"].share < pairs["K15"].share

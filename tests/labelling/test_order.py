@@ -48,6 +48,17 @@ def test_disagreement_comes_first(panel, store, sources):
     assert panel.next("Ann")["source"]["id"] == 7
 
 
+def test_an_answer_that_names_no_class_counts_too(panel, store, sources):
+    for name in ("spheroid", "disk", "irregular", "point_source"):
+        sources[f"p_{name}"] = 0.25
+    store.vote("Ben", 1, "no_source", "a")
+    store.vote("Ben", 2, "unknown", "b")
+    assert panel.next("Ann")["source"]["id"] == 3  # as many doubts, and no vote yet
+    sources["p_disk"], sources["p_spheroid"] = 1.0, 0.0
+    sources["p_irregular"] = sources["p_point_source"] = 0.0
+    assert panel.next("Ann")["source"]["id"] == 1  # the model was sure of a disk
+
+
 @pytest.mark.parametrize("order", ["active", "random"])
 def test_everybody_is_asked_everything_once(store, sources, order):
     panel = Panel(store, ("Ann", "Ben"), sources, order)
@@ -84,7 +95,7 @@ def test_back_gives_the_own_last_vote(panel):
 
 
 def test_what_a_panel_refuses(store, sources):
-    for voters in ((), ("",), ("  ",), ("x" * 101,)):
+    for voters in ((), ("",), ("  ",), ("x" * 101,), ("A\nB",), ("\udcff",)):
         with pytest.raises(OptionError, match="who votes"):
             Panel(store, voters, sources)
     with pytest.raises(OptionError, match="named twice"):

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from astropy.table import Table
 
+from morpheus.labelling import VoteStore
 from morpheus.labelling.answers import ANSWER_NAMES
 
 JSON = {"Content-Type": "application/json"}
@@ -49,6 +50,7 @@ def test_what_is_taken_and_given(out, serve):
         {"answer": "<script>"},
         {"token": ""},
         {"token": "x" * 65},
+        {"token": "\ud800"},  # half a character
         {"more": 1},
         {"voter": "x" * 5000},
     ):
@@ -58,6 +60,7 @@ def test_what_is_taken_and_given(out, serve):
     for body, headers in (
         ("{", JSON),
         ("[]", JSON),
+        ("[" * 4000, JSON),
         ("\xff".encode("latin-1"), JSON),
         (good, {"Content-Type": "text/plain"}),  # what a form of another site can send
         (good, {"Content-Type": "application/x-www-form-urlencoded"}),
@@ -69,6 +72,8 @@ def test_what_is_taken_and_given(out, serve):
     assert ask(port, "GET", "/api/vote")[0] == 405
     assert ask(port, "POST", "/api/next?voter=Ann", good)[0] == 405
     assert ask(port, "GET", "/api/next?voter=Cleo")[0] == 400
+    status, content = ask(port, "GET", "/api/next?voter=%ff")
+    assert (status, set(json.loads(content))) == (400, {"error"})
     assert stored(out) == []
     own = {"Origin": f"http://127.0.0.1:{port}"}
     assert ask(port, "POST", "/api/vote", good, JSON | own) == (200, b'{"kept": true}')
@@ -83,16 +88,16 @@ def test_what_is_taken_and_given(out, serve):
 
 
 def test_a_killed_server_loses_and_doubles_no_vote(out, serve):
-    """Two voters send votes while the server is killed three times; each is sent until answered."""
+    """Two voters send 100 votes each while the server is killed; each is sent until answered."""
     names = "Ann", "Ben"
     server = serve(out, "--panel", names[0], "--panel", names[1])
     catalog = Table.read(out / "catalog.fits", hdu=1)
     sources = [int(source) for source in catalog["id"]]
-    acknowledged = {}
-    resent = []
+    turns = (sources * 2)[:100]  # some are corrected
+    acknowledged, resent = [], []
 
     def work(name):
-        for turn, source in enumerate(sources):
+        for turn, source in enumerate(turns):
             answer = ANSWER_NAMES[(turn + len(name)) % len(ANSWER_NAMES)]
             token = str(uuid.uuid4())
             while True:
@@ -106,13 +111,13 @@ def test_a_killed_server_loses_and_doubles_no_vote(out, serve):
                     continue
                 assert status == 200
                 break
-            acknowledged[name, source] = answer
+            acknowledged.append((name, source, answer))
             time.sleep(0.02)
 
     voters = [threading.Thread(target=work, args=(name,)) for name in names]
     for voter in voters:
         voter.start()
-    for done in (15, 50, 85):  # of 118
+    for done in (30, 90, 150):
         while len(acknowledged) < done:
             time.sleep(0.005)
         server.kill()
@@ -120,8 +125,12 @@ def test_a_killed_server_loses_and_doubles_no_vote(out, serve):
     for voter in voters:
         voter.join()
     assert resent
-    assert sorted(stored(out)) == sorted((*who, answer) for who, answer in acknowledged.items())
-    assert len(acknowledged) == len(names) * len(sources)
+    assert len(acknowledged) == 200
+    assert sorted(stored(out)) == sorted(acknowledged)
+    last = {(name, source): answer for name, source, answer in acknowledged}
+    standing = VoteStore(out / "votes.sqlite").votes()
+    assert {(name, source): answer for name, source, answer in standing} == last
+    assert len(standing) == len(names) * len(sources)
     for name in names:
         asked = json.loads(ask(server.port, "GET", f"/api/next?voter={quote(name)}")[1])
         assert asked["source"] is None

@@ -25,7 +25,9 @@ def test_the_last_vote_of_a_voter_counts_and_the_first_is_kept(store):
 def test_the_same_token_is_the_same_vote(store):
     for _ in range(3):
         store.vote("Ann", 3, "disk", "token")
-    store.vote("Ann", 4, "disk", "token")  # whatever it says
+    for voter, source, answer in (("Ann", 4, "disk"), ("Ben", 3, "disk"), ("Ann", 3, "unknown")):
+        with pytest.raises(OptionError, match="another vote had this token"):
+            store.vote(voter, source, answer, "token")
     assert store.votes() == [("Ann", 3, "disk")]
 
 
@@ -77,6 +79,22 @@ def test_no_other_file_is_touched(tmp_path, sources):
 def test_a_folder_that_is_not_there(tmp_path, sources):
     with pytest.raises(ProductError, match="cannot write votes"):
         VoteStore.of_field(tmp_path / "none" / "votes.sqlite", sources, "digest")
+
+
+def test_a_file_that_has_gone_is_not_begun_again(store):
+    store.path.unlink()
+    with pytest.raises(ProductError, match="cannot use the votes in"):
+        store.vote("Ann", 1, "disk", "a")
+    assert not store.path.exists()
+
+
+def test_votes_are_read_while_another_writes(store, sources, monkeypatch):
+    store.vote("Ann", 3, "disk", "a")
+    monkeypatch.setattr("morpheus.labelling.store._WAIT", 0.0)
+    writer = sqlite3.connect(store.path)
+    writer.execute("BEGIN IMMEDIATE")
+    assert VoteStore.of_field(store.path, sources, "digest").votes() == [("Ann", 3, "disk")]
+    writer.close()
 
 
 def test_a_write_that_failed_says_so(store):

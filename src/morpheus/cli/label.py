@@ -1,5 +1,6 @@
 """`morpheus label`: a page on which people vote on sources; the votes as a table."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +12,10 @@ from morpheus.cli.view import NoBrowser, Port, Tiles, announce, prepare
 from morpheus.errors import OptionError
 
 if TYPE_CHECKING:
+    from astropy.table import Table
+
     from morpheus.labelling import Agreement
+    from morpheus.pipeline.voting import Chosen, OpenVotes
 
 __all__ = ["label"]
 
@@ -44,6 +48,13 @@ def label(
     min_snr: Annotated[
         float | None,
         typer.Option(min=0, help="Only sources of at least this signal to noise in that band."),
+    ] = None,
+    sources: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="TABLE",
+            help="Only the sources of this table: by ra and dec, x and y, or else by id.",
+        ),
     ] = None,
     n: Annotated[
         int | None, typer.Option("-n", min=1, help="At most so many sources, chosen by chance.")
@@ -121,13 +132,14 @@ def label(
         if not quiet:
             typer.echo(f"{export}: votes on {count(len(table), 'source')}")
     elif agreement:
-        _print_agreement(measured(opened.store.votes()))
+        _print_agreement(measured(opened.store.votes(), opened.store.panels()))
     else:
         from morpheus.labelling import Panel, panel_routes
         from morpheus.pipeline.viewing import open_run
         from morpheus.viewer import run_routes, serve, static_route
 
-        chosen = Chosen(faintest, min_snr, n, seed).of(opened.catalog)
+        with warnings_as_lines(quiet=quiet):
+            chosen = _chosen(opened, sources, Chosen(faintest, min_snr, n, seed))
         people = Panel(opened.store, tuple(panel or ()), chosen, order, seed)
         with warnings_as_lines(quiet=quiet), open_run(folder, tiles=tiles) as run:
             shown = run.without_classes()
@@ -150,8 +162,18 @@ def _check_export(path: Path, *, overwrite: bool) -> None:
     check_output(path, "table of votes", tuple(_FORMATS), overwrite=overwrite)
 
 
+def _chosen(opened: "OpenVotes", listed: Path | None, limits: "Chosen") -> "Table":
+    from morpheus.labelling import listed_sources
+
+    catalog = opened.catalog
+    if listed is not None:
+        catalog = replace(catalog, table=listed_sources(listed, catalog, opened.segmentation))
+    return limits.of(catalog)
+
+
 def _print_agreement(found: "Agreement") -> None:
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     if not found.n_votes:
@@ -163,10 +185,12 @@ def _print_agreement(found: "Agreement") -> None:
         markup=False,
     )
     console.print(f"Krippendorff's alpha {_number(found.alpha)}")
-    if found.pairs:
-        table = Table("voters", "sources of both", "same answer", "Cohen's kappa")
-        for pair in found.pairs:
-            names = f"{pair.first}, {pair.second}".replace("[", "\\[")
+    for who, pairs in (("voters", found.pairs), ("voter, table", found.with_tables)):
+        if not pairs:
+            continue
+        table = Table(who, "sources of both", "same answer", "Cohen's kappa")
+        for pair in pairs:
+            names = escape(f"{pair.first}, {pair.second}")
             table.add_row(names, str(pair.n), _number(pair.share), _number(pair.kappa))
         console.print(table)
     several = found.sources[found.sources["n_votes"] > 1]

@@ -2,6 +2,7 @@
 
 from morpheus.labelling.agreement import Agreement, Pair, agreement, krippendorff_alpha
 from morpheus.labelling.answers import ANSWERS, Answer
+from morpheus.labelling.listed import listed_sources
 from morpheus.labelling.order import ORDERS, active_scores
 from morpheus.labelling.panel import Panel
 from morpheus.labelling.server import panel_routes
@@ -20,6 +21,7 @@ __all__ = [
     "active_scores",
     "agreement",
     "krippendorff_alpha",
+    "listed_sources",
     "panel_routes",
     "vote_table",
 ]

@@ -260,7 +260,7 @@ class VoteStore:
         with self._open() as database:
             query = f"SELECT {', '.join(names)} FROM imported ORDER BY panel, source"  # noqa: S608
             rows = list(database.execute(query))
-        types = ("U64", "i8", *("f8",) * len(SHARES), "i8")
+        types = (str, "i8", *("f8",) * len(SHARES), "i8")
         return Table(rows=rows or None, names=names, dtype=types)
 
 

@@ -5,24 +5,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from astropy.coordinates import SkyCoord
 from astropy.table import Table
-from numpy.typing import NDArray
 
 from morpheus.catalog import Catalog
 from morpheus.dataset import read_votes
 from morpheus.dataset.targets import compact_labels, match_segments
 from morpheus.errors import OptionError
 from morpheus.labelling import VOTES_FILE, VoteStore
+from morpheus.labelling.listed import match_radius
 from morpheus.labelling.store import SHARES
-from morpheus.mosaic.files import astropy_chatter_off
 from morpheus.pipeline.recorded import find_catalog
-from morpheus.segmentation import Segmentation
+from morpheus.segmentation import Segmentation, read_positions
 
 __all__ = ["Chosen", "OpenVotes", "open_votes"]
-
-_RADIUS = 0.5  # arcsec between a position and a segment, as `morpheus dataset build` has it
-_RADIUS_PIXELS = 5.0  # without a WCS
 
 
 @dataclass(frozen=True)
@@ -76,7 +71,8 @@ class Chosen:
                 continue
             if name not in table.colnames:
                 raise OptionError(f"the catalogue has no column {name} to choose sources by")
-            values: NDArray[np.float64] = np.ma.filled(np.ma.asarray(table[name], float), np.nan)
+            filled = np.ma.filled(np.ma.asarray(table[name], float), np.nan)
+            values = np.asarray(filled, np.float64)
             keep &= values <= limit if upper else values >= limit  # what is undefined is not chosen
         if not keep.any():
             raise OptionError(f"none of the {len(table)} sources is within these limits")
@@ -131,11 +127,10 @@ class OpenVotes:
             If the votes cannot be written.
         """
         table = read_votes(votes, kind=kind)
-        x, y = self._pixels(table)
+        places = read_positions(table, self.segmentation.wcs, what="votes")
+        x, y = (np.asarray(places[axis], np.float64) for axis in "xy")
         compact, numbers = compact_labels(self.segmentation.labels)
-        scale = self.catalog.provenance.get("pixel_scale")
-        radius = _RADIUS / scale if scale else _RADIUS_PIXELS
-        segments, _ = match_segments(x, y, compact, radius)
+        segments, _ = match_segments(x, y, compact, match_radius(self.catalog))
         found = segments > 0
         if not found.any():
             raise OptionError(
@@ -147,18 +142,6 @@ class OpenVotes:
             shares[name] = np.nan_to_num(np.asarray(shares[name])) * named
         self.store.add_panel(panel, numbers[segments[found]].tolist(), shares)
         return len(table), int(found.sum())
-
-    def _pixels(self, table: Table) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        if "ra" in table.colnames and self.segmentation.wcs is not None:
-            sky = SkyCoord(
-                *(np.asarray(table[name], np.float64) for name in ("ra", "dec")), unit="deg"
-            )
-            with astropy_chatter_off(), np.errstate(all="ignore"):
-                x, y = self.segmentation.wcs.world_to_pixel(sky)
-            return np.asarray(x), np.asarray(y)
-        if "x" in table.colnames:
-            return np.asarray(table["x"], np.float64), np.asarray(table["y"], np.float64)
-        raise OptionError("the votes have no positions: needed are columns ra and dec, or x and y")
 
 
 def open_votes(folder: Path, path: Path | None = None) -> OpenVotes:
