@@ -71,8 +71,7 @@ class Chosen:
                 continue
             if name not in table.colnames:
                 raise OptionError(f"the catalogue has no column {name} to choose sources by")
-            filled = np.ma.filled(np.ma.asarray(table[name], float), np.nan)
-            values = np.asarray(filled, np.float64)
+            values = np.asarray(np.ma.masked_array(table[name], dtype=float).filled(np.nan))
             keep &= values <= limit if upper else values >= limit  # what is undefined is not chosen
         if not keep.any():
             raise OptionError(f"none of the {len(table)} sources is within these limits")
