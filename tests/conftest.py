@@ -1,6 +1,7 @@
 """What the tests share: small random models, and the reference data where it is at hand."""
 
 import os
+import shutil
 from functools import cache
 from pathlib import Path
 
@@ -8,6 +9,15 @@ import numpy as np
 import pytest
 
 from morpheus.model import DenseConfig, Model, ModelConfig, UNetConfig, WindowRecipe
+
+BROWSER_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--force-color-profile=srgb",
+]
 
 SHARED = Path(os.environ.get("MORPHEUS_SHARED", Path(__file__).parents[2] / "shared"))
 
@@ -124,3 +134,17 @@ def dense_model(dense_config):
         model.config,
         {**model.weights, "head.weight": np.float32(0.3) * model.weights["head.weight"]},
     )
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Of a module, not of the session: Playwright's event loop runs as long as it does."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+    own = shutil.which("chromium") or shutil.which("chromium-browser")
+    with playwright.sync_playwright() as api:
+        try:
+            browser = api.chromium.launch(executable_path=own, args=BROWSER_ARGUMENTS)
+        except playwright.Error as error:
+            pytest.skip(f"no Chromium: {error.message.splitlines()[0]}")
+        yield browser
+        browser.close()

@@ -2,7 +2,6 @@
 
 import io
 import json
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -22,34 +21,12 @@ from morpheus.viewer import export_site
 FIELD = Path(__file__).parents[2] / "demo/field"
 BANDS = ("F160W", "F125W", "F606W", "F850LP")
 PROGRAM = "from morpheus.cli import main; main()"
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-    "--force-color-profile=srgb",
-]
 SETTLED = "() => performance.getEntriesByName('first view').length > 0"
 RENDERED = """() => new Promise((done) => {
   const { map } = window.morpheus.maps[0];
   map.once("rendercomplete", () => requestAnimationFrame(() => done(true)));
   map.render();
 })"""
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """Of a module, not of the session: Playwright's event loop runs as long as it does."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
-    own = shutil.which("chromium") or shutil.which("chromium-browser")
-    with playwright.sync_playwright() as api:
-        try:
-            browser = api.chromium.launch(executable_path=own, args=ARGUMENTS)
-        except playwright.Error as error:
-            pytest.skip(f"no Chromium: {error.message.splitlines()[0]}")
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="session")

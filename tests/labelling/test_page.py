@@ -1,29 +1,15 @@
 """The page of votes in a real browser: two voters, and a server that is killed in between."""
 
 import re
-import shutil
 import sqlite3
 from collections import Counter
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium")
 KEYS = {"s": "spheroid", "d": "disk", "i": "irregular", "p": "point_source", "x": "no_source"}
 expect.set_options(timeout=60_000)
 REFUSED = re.compile(r"net::ERR_CONNECTION_REFUSED|net::ERR_CONNECTION_RESET|net::ERR_EMPTY")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM,
-            args=["--no-sandbox", "--disable-background-networking", "--disable-component-update"],
-        )
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import threading
 import webbrowser
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -71,6 +72,10 @@ def view(
                 for number, folder in enumerate(folders)
             ]
         check_same_grid(runs)
+        if len({run.title for run in runs}) < len(runs):  # out/ of two places
+            runs = [
+                replace(run, title=str(folder)) for run, folder in zip(runs, folders, strict=True)
+            ]
         if export is not None:
             prepare(runs, quiet=quiet)
             with progress_bar(quiet=quiet, work="writing", noun="files") as show:

@@ -5,7 +5,7 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -198,25 +198,25 @@ class Pyramid:
         return bool(record == {"signature": self.signature})
 
     def _halve(self, one: TileSet, folder: Path, advance: Callable[[int], None]) -> None:
-        with _replacing_folder(folder) as temporary:
-            maps = [
-                np.lib.format.open_memmap(
-                    path, mode="w+", dtype=np.uint8, shape=(*level_shape(self.shape, level), 3)
-                )
-                for level, path in enumerate(_level_files(temporary, self.levels), start=1)
+        with _replacing_folder(folder) as temporary, ExitStack() as stack:
+            # Written as a stream: a memory map on a full disk ends the program without a word.
+            files = [
+                stack.enter_context(path.open("wb"))
+                for path in _level_files(temporary, self.levels)
             ]
+            for level, file in enumerate(files, start=1):
+                shape = (*level_shape(self.shape, level), 3)
+                header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+                np.lib.format.write_array_header_1_0(file, header)
             height, width = self.shape
             step = max(_ROWS, 1 << self.levels)  # a power of two: no block lies in two strips
             for start in range(0, height, step):
                 stop = min(start + step, height)
                 values = one.read((slice(start, stop), slice(0, width)))
-                for level, target in enumerate(maps, start=1):
+                for file in files:
                     values = one.halved(values)
-                    begin = start >> level
-                    target[begin : begin + values.shape[1]] = one.encode(values)
+                    file.write(one.encode(values).tobytes())
                 advance(width * (stop - start))
-            for target in maps:
-                target.flush()
             record = json.dumps({"signature": self.signature})
             (temporary / _RECORD).write_text(record, encoding="utf-8")
 

@@ -1,15 +1,17 @@
 """A server for this machine alone: it gives what a page asks for, and takes nothing."""
 
 import asyncio
+import contextlib
 import functools
 import json
+import signal
+import socket
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from tornado.httpserver import HTTPServer
-from tornado.netutil import bind_sockets
 from tornado.web import Application, HTTPError
 
 from morpheus.errors import MorpheusError, OptionError
@@ -98,7 +100,7 @@ def serve(
         If the port is taken or not allowed.
     """
     try:
-        sockets = bind_sockets(port, ADDRESS)
+        listening = socket.create_server((ADDRESS, port))
     except OSError as error:
         raise OptionError(
             f"port {port} of this machine cannot be used ({error.strerror}); --port names another,"
@@ -108,14 +110,26 @@ def serve(
     async def run() -> None:
         # No line for every request that was refused: nobody asked, and a full pipe would block.
         server = HTTPServer(Application(list(routes), log_function=lambda _: None))
-        server.add_sockets(sockets)
-        started(f"http://{ADDRESS}:{sockets[0].getsockname()[1]}/")
-        await asyncio.Event().wait()
+        listening.setblocking(False)  # noqa: FBT003 (the standard library's way)
+        server.add_socket(listening)
+        started(f"http://{ADDRESS}:{listening.getsockname()[1]}/")
+        await _end()
+        server.stop()
+        await server.close_all_connections()
 
     try:
         asyncio.run(run())
     except KeyboardInterrupt:
         return
+
+
+async def _end() -> None:
+    """Wait until the program is to end: between two events, not in the middle of one."""
+    end = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C interrupts
+            asyncio.get_running_loop().add_signal_handler(number, end.set)
+    await end.wait()
 
 
 class _Runs(LocalHandler):
