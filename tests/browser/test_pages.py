@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 from astropy.io import fits
+from astropy.table import Table
 
 from morpheus.catalog import Catalog
 
@@ -73,6 +74,42 @@ def test_two_runs_share_the_view(drive, two_runs):
     assert page.locator(".pane").count() == 1
     page.get_by_role("button", name="Side by side").click()
     view.until("app.maps.length === 2")
+
+
+def test_a_source_is_the_same_in_two_runs(drive, two_runs, run_folder, other_folder):
+    """By its place: runs number their sources differently."""
+    view = drive(two_runs)
+    view.until("app.maps.length === 2")
+    first, second = (
+        Table.read(folder / "catalog.fits", hdu=1) for folder in (run_folder, other_folder)
+    )
+    away = np.hypot(first["x"][:, None] - second["x"], first["y"][:, None] - second["y"])
+    pairs = [
+        (row, int(np.argmin(away[row])))
+        for row in range(len(first))
+        if away[row].min() < 1 and first["id"][row] != second["id"][np.argmin(away[row])]
+    ]
+    assert pairs
+    row, other = pairs[0]
+    view.page.evaluate(f"window.morpheus.select({first['id'][row]})")
+    assert view.page.evaluate("window.morpheus.maps[1].selected()") == second["id"][other]
+    # A click in the second map selects the source of the first that is there.
+    view.page.evaluate("window.morpheus.store.set({ selected: null })")
+    view.page.locator("aside.source").wait_for(state="detached")
+    view.still()
+    place = view.page.evaluate(
+        """([x, y]) => {
+          const { map } = window.morpheus.maps[1];
+          map.getView().setCenter([x, y]);
+          map.renderSync();
+          const box = map.getTargetElement().getBoundingClientRect();
+          const [dx, dy] = map.getPixelFromCoordinate([x, y]);
+          return [box.x + dx, box.y + dy];
+        }""",
+        [float(second["x"][other]), float(second["y"][other])],
+    )
+    view.page.mouse.click(*place)
+    view.until(f"app.store.state.selected === {first['id'][row]}")
 
 
 def test_the_difference_of_two_runs(drive, two_runs, run_folder, other_folder):

@@ -3,6 +3,7 @@
 import { load } from "./tiles.js";
 
 const CELL = 128; // pixels of a cell of the index of positions
+const COUNTERPART = 4; // pixels between the centroids of a source in two runs, at most
 
 export class Catalog {
   constructor(base, manifest) {
@@ -114,6 +115,20 @@ export class Catalog {
     return best;
   }
 
+  /** Number of the source that is a source of another run on the same pixels; null if none is. */
+  counterpart(catalog, id) {
+    const row = catalog?.rowOf.get(id);
+    if (row === undefined) return null;
+    if (catalog === this) return id;
+    const [x, y] = [catalog.column("x")[row], catalog.column("y")[row]];
+    let [best, least] = [null, COUNTERPART];
+    for (const other of this.inBox(x - least, y - least, x + least, y + least)) {
+      const away = Math.hypot(this.column("x")[other] - x, this.column("y")[other] - y);
+      if (away <= least) [best, least] = [this.column("id")[other], away];
+    }
+    return best;
+  }
+
   /** The nearest other sources: rows, by distance. */
   neighbours(row, n) {
     const [x, y] = [this.column("x"), this.column("y")];
@@ -141,7 +156,7 @@ export class Catalog {
 
   /** Finds out which sources are shown; what is undefined is in no range. */
   async filter({ ranges, classes, without }) {
-    const names = Object.keys(ranges);
+    const names = Object.keys(ranges).filter((name) => this.has(name)); // another run may lack one
     await this.load(...names);
     const shown = new Uint8Array(this.n).fill(1);
     for (const name of names) {

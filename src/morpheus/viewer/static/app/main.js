@@ -369,7 +369,7 @@ function MapPane({ app, state, index }) {
   const run = app.runs[index];
   useEffect(() => {
     const other = index === 0 ? app.other : null;
-    const map = new FieldMap(element.current, run, other, app.view, app.store);
+    const map = new FieldMap(element.current, run, other, app.run, app.view, app.store);
     app.maps = app.maps ?? [];
     app.maps[index] = map;
     if (index === 0) {

@@ -39,12 +39,13 @@ export class FieldMap {
   /**
    * @param run {manifest, tiles, catalog, sky}
    * @param other the run that it is compared with, or null
+   * @param first the run whose sources have the numbers that the state has
    */
-  constructor(target, run, other, view, store) {
-    [this.run, this.other, this.store] = [run, other, store];
+  constructor(target, run, other, first, view, store) {
+    Object.assign(this, { run, other, first, store });
     this.available = new Map(listLayers(run.manifest, other !== null).map((l) => [l.id, l]));
     this.holders = new Map();
-    this.overlay = run.catalog && new Overlay(run.catalog, run.sky, () => store.state);
+    this.overlay = run.catalog && new Overlay(run.catalog, run.sky, () => store.state, () => this.selected());
     const interactions = defaultInteractions({ altShiftDragRotate: false, pinchRotate: false, keyboard: false });
     this.map = new OlMap({ target, view, controls: [], interactions, layers: [], maxTilesLoading: 24 });
     this.map.addInteraction(new KeyboardPan({ pixelDelta: 128 }));
@@ -113,8 +114,9 @@ export class FieldMap {
     if (!catalog) return () => plain;
     const colors = manifest.classes.map((c) => colorNumber(colorOf(c, state.palette)));
     const { shown, classOf, rowOf } = catalog;
+    const selected = this.selected();
     return (label) => {
-      if (label === state.selected) return colorNumber("#ffffff");
+      if (label === selected) return colorNumber("#ffffff");
       const row = rowOf.get(label);
       if (row === undefined) return plain;
       return shown[row] ? colors[classOf[row]] ?? plain : 0;
@@ -140,16 +142,22 @@ export class FieldMap {
     this.timer = setInterval(step, BLINK);
   }
 
-  /** Gives the source at a place of the screen: its row, or null. */
-  sourceAt(pixel) {
-    if (!this.overlay || !this.store.state.marks) return null;
+  /** The number that the selected source has in this run, or null. */
+  selected() {
+    const { selected } = this.store.state;
+    return this.run.catalog?.counterpart(this.first.catalog, selected) ?? null;
+  }
+
+  /** Gives the source of a run at a place of the screen: its row, or null. */
+  sourceAt(pixel, { catalog } = this.run) {
+    if (!catalog || !this.store.state.marks) return null;
     const [x, y] = this.map.getCoordinateFromPixel(pixel);
-    return this.run.catalog.at(x, y, 8 * this.map.getView().getResolution());
+    return catalog.at(x, y, 8 * this.map.getView().getResolution());
   }
 
   click(event) {
-    const row = this.sourceAt(event.pixel);
-    this.store.set({ selected: row === null ? null : this.run.catalog.column("id")[row] });
+    const row = this.sourceAt(event.pixel, this.first);
+    this.store.set({ selected: row === null ? null : this.first.catalog.column("id")[row] });
   }
 
   /** Brings the whole field into view. */

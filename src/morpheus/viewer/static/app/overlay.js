@@ -9,8 +9,9 @@ const NUMBERS = 250;
 const ALIVE = 8000; // so many are drawn anew at every frame; more are moved until the map rests
 
 export class Overlay {
-  constructor(catalog, sky, getState) {
-    [this.catalog, this.sky, this.getState] = [catalog, sky, getState];
+  /** @param getSelected gives the number of the selected source in this catalogue, or null */
+  constructor(catalog, sky, getState, getSelected) {
+    Object.assign(this, { catalog, sky, getState, getSelected });
     this.canvas = document.createElement("canvas");
     Object.assign(this.canvas.style, { position: "absolute", inset: 0, transformOrigin: "0 0" });
     this.canvas.className = "sources";
@@ -71,9 +72,8 @@ export class Overlay {
     const roomy = view.resolution <= 2 && rows.length <= ELLIPSES;
     if (roomy) this.ellipses(context, rows, view);
     else this.marks(context, rows, view);
-    if (state.selected !== null && catalog.rowOf.has(state.selected)) {
-      this.target(context, catalog.rowOf.get(state.selected), view);
-    }
+    const selected = catalog.rowOf.get(this.getSelected());
+    if (selected !== undefined) this.target(context, selected, view);
     [this.drawn, this.dirty] = [view, false];
   }
 
