@@ -2,9 +2,9 @@
 
 The field is made of copies of the demo's (`make demo` first): 30 x 30 of them are 8,700 x 8,700
 pixels with about 54,000 sources, with all products of a run. It is served by `morpheus view` in a
-process of its own; tiles are fetched by HTTP, one after the other and in an order by chance, and the page
-is opened in Chromium, which has no GPU here unless the machine has one. Also written is how long
-the export takes.
+process of its own; tiles are fetched by HTTP, one after the other and in an order by chance, and
+the page is opened in Chromium, which has no GPU here unless the machine has one. Also written is
+how long the export takes.
 
     python benchmarks/bench_view.py demo-output/out --copies 30
 """
