@@ -35,10 +35,12 @@ demo-field: $(VENV)/.installed-dev  ## simulate the demo's field anew
 	$(BIN)/morpheus simulate field --survey candels-deep --size 290 --density 400 --seed 10 \
 		--compress --no-noiseless -o $(FIELD) --overwrite
 
-# With -X faulthandler, since Lightning ends one that is enabled later, as pytest's is: a crash in
-# native code says where it was.
+# A file of tests in one process, since it shares what takes long to make; in the order of the
+# folders, since the longest files are not those with the most tests. Python's own faulthandler, since
+# Lightning ends one that is enabled later, as pytest's is: a crash in native code says where it was.
 test: $(VENV)/.installed-dev  ## run the tests (options for pytest: make test ARGS="-k tiles")
-	$(BIN)/python -X faulthandler -m pytest $(ARGS)
+	PYTHONFAULTHANDLER=1 $(BIN)/python -m pytest -n logical --maxprocesses 4 \
+		--dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(VENV)/.installed-dev  ## check style, types, import rules and docstrings
 	$(BIN)/ruff check .

@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -82,6 +83,7 @@ def make_field(run: Path, folder: Path, copies: int) -> Path:
         place = np.arange(copies * copies).reshape(copies, copies) * len(catalog)
         labels += np.where(labels > 0, np.kron(place, np.ones((height, width), np.int32)), 0)
         hdus["SEGMAP"].data = labels.astype(np.int32)
+        digest = hashlib.sha256(np.ascontiguousarray(labels, "<i4").data).hexdigest()
         hdus["MASK"].data = np.tile(hdus["MASK"].data, (copies, copies))
         hdus.writeto(out / "segmap.fits")
     parts = []
@@ -95,7 +97,8 @@ def make_field(run: Path, folder: Path, copies: int) -> Path:
             parts.append(part)
     table = vstack(parts, metadata_conflicts="silent")
     (out / "report.json").write_text(json.dumps({**report, "inputs": inputs, "files": {}}))
-    Catalog(table, catalog.provenance).write(out / "catalog.fits")
+    made_from = {**catalog.provenance["segmentation"], "labels_sha256": digest}
+    Catalog(table, {**catalog.provenance, "segmentation": made_from}).write(out / "catalog.fits")
     record = json.loads((out / "report.json").read_text(encoding="utf-8"))
     record["files"] = report["files"]
     (out / "report.json").write_text(json.dumps(record), encoding="utf-8")
@@ -120,6 +123,12 @@ def serve(out: Path) -> tuple[subprocess.Popen[str], str, float]:
     )
     address = process.stdout.readline().split(" ")[0]
     return process, address, time.perf_counter() - began
+
+
+def wait_for_maps(out: Path, names: Iterable[str]) -> None:
+    """Wait until the server has halved all maps."""
+    while not all((out / "tiles" / name).is_dir() for name in names):
+        time.sleep(1)
 
 
 def fetch(address: str) -> bytes:
@@ -175,8 +184,8 @@ def main() -> None:
         side = 290 * arguments.copies
         n = len(Catalog.read(out / "catalog.fits"))
         print(f"{processor_name()}; {side} x {side} pixels, {n:,} sources")
-        process, _, first = serve(out)
-        time.sleep(60)  # the other maps are halved meanwhile
+        process, address, first = serve(out)
+        wait_for_maps(out, json.loads(fetch(f"{address}runs/0/manifest.json"))["sets"])
         process.terminate()
         process.wait()
         process, address, again = serve(out)

@@ -48,13 +48,15 @@ def classified(shared, hausen2020, tmp_path_factory):
     save_model(hausen2020, model, "")
 
     @cache
-    def frame(name, edges="pad"):
+    def frame(name, edges="pad", region=None):
         bands = hausen2020.config.bands
         images = {band: shared / f"real/{name}/{band.lower()}_sci.fits" for band in bands}
         weights = {band: shared / f"real/{name}/{band.lower()}_wht.fits" for band in bands}
         weights = {band: path for band, path in weights.items() if path.exists()}
         options = morpheus.InferenceOptions(edges=edges)
-        return morpheus.classify(images, model=model, weights=weights, options=options)
+        return morpheus.classify(
+            images, model=model, weights=weights, options=options, region=region
+        )
 
     return frame
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -106,36 +107,48 @@ def site(run_folder, tmp_path_factory):
         thread.join()
 
 
+def _watch(page, host, refused, trouble):
+    """Note what a page complains of, and what it asks another host for."""
+
+    def note(url, text):
+        if refused is None or refused not in url:
+            trouble.append(text)
+
+    def asked(one):
+        if not one.url.startswith((host, "blob:", "data:")):
+            trouble.append(f"asked {one.url}")
+
+    def said(message):
+        if message.type in {"error", "warning"}:
+            note(message.location["url"], f"{message.type}: {message.text}")
+
+    def answered(reply):
+        if reply.status >= 400:
+            note(reply.url, f"{reply.status} {reply.url}")
+
+    page.on("console", said)
+    page.on("pageerror", lambda error: trouble.append(f"page error: {error}"))
+    page.on("request", asked)
+    page.on("requestfailed", lambda one: note(one.url, f"failed: {one.url} {one.failure}"))
+    page.on("response", answered)
+
+
 @pytest.fixture
 def visit(browser, request, tmp_path):
-    """Opens pages; at the end none has complained, failed to load or asked another host."""
+    """Opens pages; at the end none has complained, failed to load or asked another host.
+
+    Except that what has `refused` in its address may fail: a test makes it.
+    """
     trouble, contexts = [], []
 
-    def watch(page, host):
-        def asked(one):
-            if not one.url.startswith((host, "blob:", "data:")):
-                trouble.append(f"asked {one.url}")
-
-        def said(message):
-            if message.type in {"error", "warning"}:
-                trouble.append(f"{message.type}: {message.text}")
-
-        page.on("console", said)
-        page.on("pageerror", lambda error: trouble.append(f"page error: {error}"))
-        page.on("request", asked)
-        page.on("requestfailed", lambda one: trouble.append(f"failed: {one.url} {one.failure}"))
-        page.on(
-            "response", lambda r: trouble.append(f"{r.status} {r.url}") if r.status >= 400 else None
-        )
-
-    def go(address, *, width=1440, height=900, **options):
+    def go(address, *, width=1440, height=900, refused=None, **options):
         context = browser.new_context(
             viewport={"width": width, "height": height}, **{"color_scheme": "dark", **options}
         )
         context.set_default_timeout(15_000)
         contexts.append(context)
         page = context.new_page()
-        watch(page, address.split("#")[0])
+        _watch(page, address.split("#")[0], refused, trouble)
         page.goto(address)
         page.wait_for_function(SETTLED)
         return page
@@ -207,6 +220,38 @@ class Driver:
         columns = np.floor(x0 + scale[0] * np.asarray(x)).astype(int)
         rows = np.floor(y0 + scale[1] * np.asarray(y)).astype(int)
         return shown[rows, columns].astype(int)
+
+    def hold(self, part):
+        """Let no request with a part in its address go; gives what lets all of them."""
+        held = []
+        pattern = re.compile(re.escape(part))
+
+        def keep(route):
+            held.append(route)
+
+        def release():
+            for route in held:
+                route.continue_()
+            self.page.unroute(pattern)
+            return len(held)
+
+        self.page.route(pattern, keep)
+        return release
+
+    def break_(self, part):
+        """Let requests with a part in their address fail; gives what mends them."""
+        pattern = re.compile(re.escape(part))
+        self.page.route(pattern, lambda route: route.fulfill(status=500, body="out of order"))
+        return lambda: self.page.unroute(pattern)
+
+    def column(self, name):
+        """The part of an address that is a column's."""
+        number = self.page.evaluate("(name) => morpheus.run.catalog.numbers.get(name)", name)
+        return f"columns/{number}.bin"
+
+    def message(self, contains):
+        """Wait for a message."""
+        self.page.get_by_role("status").filter(has_text=contains).wait_for()
 
     def tab(self, name):
         """Open a panel."""

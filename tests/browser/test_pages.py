@@ -1,4 +1,4 @@
-"""Two runs, themes, keyboard, phone, hostile text, and the map as files."""
+"""Two runs, phone, hostile text, and the map as files."""
 
 import json
 import shutil
@@ -12,42 +12,6 @@ from morpheus.catalog import Catalog
 
 EVIL = "<img src=x onerror=window.pwned=1>"
 WORSE = '"><script>window.pwned=1</script>'
-
-CONTRASTS = """() => {
-  const parse = (color) => {
-    const [r, g, b, a = 1] = color.match(/[\\d.]+/g).map(Number);
-    return [r, g, b, a];
-  };
-  const over = (top, below) => top.slice(0, 3).map((c, i) => top[3] * c + (1 - top[3]) * below[i]);
-  const light = (rgb) => {
-    const [r, g, b] = rgb.map((c) => {
-      const v = c / 255;
-      return v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
-    });
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-  };
-  const ground = (element) => {
-    const layers = [];
-    for (let e = element; e; e = e.parentElement) {
-      layers.push(parse(getComputedStyle(e).backgroundColor));
-    }
-    return layers.reverse().reduce((below, top) => over(top, below), [255, 255, 255]);
-  };
-  const found = [];
-  for (const element of document.querySelectorAll(".page *")) {
-    const text = [...element.childNodes].filter((n) => n.nodeType === 3 && n.data.trim());
-    const input = element.matches("input:not([type=checkbox]):not([type=range]), select");
-    if ((!text.length && !input) || !element.getClientRects().length) continue;
-    if (element.closest(".hidden, :disabled, option, .frame")) continue;
-    const style = getComputedStyle(element);
-    const color = element.namespaceURI.endsWith("svg") ? style.fill : style.color;
-    const below = ground(element);
-    const [a, b] = [light(over(parse(color), below)), light(below)].sort((p, q) => q - p);
-    const what = `${element.tagName} ${element.className} ${element.textContent}`;
-    found.push([(a + 0.05) / (b + 0.05), what]);
-  }
-  return found;
-}"""
 
 
 def test_two_runs_share_the_view(drive, two_runs):
@@ -148,67 +112,6 @@ def test_blink(drive, address):
     assert sorted(view.page.evaluate(shown)) == ["classes", "rgb"]
 
 
-@pytest.mark.parametrize("theme", ["dark", "light"])
-def test_contrast(drive, address, table, theme):
-    view = drive(
-        f"{address}#source={table['id'][3]}&layers=rgb~1~0|band:F160W~1~0", color_scheme=theme
-    )
-    assert view.page.evaluate("() => document.documentElement.dataset.theme") == theme
-    view.page.get_by_text("All measurements").click()
-    view.page.mouse.move(*view.place(140, 140))
-    view.page.wait_for_selector(".status span:not(:empty)")
-    n = 0
-    for name in ("Layers", "Sources", "Plots"):
-        view.tab(name)
-        if name == "Plots":
-            view.page.wait_for_selector(".plot.size .axis text")
-        for contrast, what in view.page.evaluate(CONTRASTS):
-            assert contrast >= 4.5, what
-            n += 1
-    assert n > 300
-
-
-def test_by_keyboard_alone(drive, address):
-    view = drive(address)
-    page = view.page
-
-    def onward(until):
-        """Press Tab until an element has the focus."""
-        for _ in range(60):
-            if page.evaluate("(s) => document.activeElement.matches(s)", until):
-                # It shows that it has it.
-                style = "() => getComputedStyle(document.activeElement).outlineStyle"
-                assert page.evaluate(style) != "none"
-                return
-            page.keyboard.press("Tab")
-        pytest.fail(f"{until} is not reached")
-
-    onward("#find")
-    onward("[role=tab]")
-    onward(".layer input[type=checkbox]")
-    page.keyboard.press("Space")
-    view.until("app.store.state.layers.length === 0")
-    onward(".map")
-    page.keyboard.press("ArrowLeft")
-    view.until("app.view.getCenter()[0] < 144")
-    page.evaluate("() => document.querySelector('#find').focus()")
-    onward("[role=tab]:nth-child(2)")
-    page.keyboard.press("Enter")
-    page.wait_for_selector("#n-shown")
-    onward(".panel input[type=checkbox]")
-    page.keyboard.press("Space")
-    view.until("app.run.catalog.nShown < app.run.catalog.n")
-    page.keyboard.press("n")
-    view.until("app.store.state.selected !== null")
-    onward("aside.source button")
-    page.keyboard.press("?")
-    page.wait_for_selector("[role=dialog]")
-    page.keyboard.press("Escape")
-    page.wait_for_selector("[role=dialog]", state="detached")
-    page.keyboard.press("t")
-    page.wait_for_selector("html[data-theme=light]")
-
-
 def test_a_phone(drive, address, table):
     view = drive(address, width=390, height=844, has_touch=True, is_mobile=True)
     page = view.page
@@ -275,7 +178,7 @@ def test_markup_is_text(drive, hostile, tmp_path):
         view.tab(part)
         assert page.locator("[role=tab].on").inner_text().strip() == part
     page.keyboard.press("?")
-    assert WORSE in page.locator("[role=dialog]").inner_text()
+    assert WORSE in page.get_by_role("dialog").inner_text()
     page.keyboard.press("Escape")
     view.find(EVIL)
     page.get_by_role("status").wait_for()
@@ -318,3 +221,46 @@ def test_the_map_as_files(drive, site, table):
     view.until("app.run.catalog.nShown === argument", int((table["class"] != "disk").sum()))
     view.still()
     assert view.address("classes").startswith("at=")
+
+
+def test_every_layer_has_a_canvas_of_its_own(drive, address):
+    """Names of bands differ in digits only, and light is added layer by layer."""
+    view = drive(address)
+    layers = [{"id": f"band:{band}", "opacity": 1, "add": True} for band in ("F160W", "F125W")]
+    view.look(144, 144, 0.5, marks=False, layers=layers)
+    names = view.page.evaluate(
+        "window.morpheus.maps[0].map.getLayers().getArray().map((layer) => layer.getClassName())"
+    )
+    assert len(set(names)) == len(names)
+    blends = view.page.evaluate(
+        """[...document.querySelectorAll("[class^=layer-]")].map((e) => e.style.mixBlendMode)"""
+    )
+    assert blends.count("screen") == 2
+
+
+def test_blink_goes_on_after_a_move(drive, address):
+    view = drive(address)
+    view.page.keyboard.press("b")
+    view.until("app.store.state.blink && app.store.state.layers.length === 2")
+    view.page.evaluate("window.morpheus.store.set({})")
+    shown = view.page.evaluate(
+        """window.morpheus.maps[0].map.getLayers().getArray()
+          .filter((layer) => layer.get("id") && layer.getVisible()).length"""
+    )
+    assert shown == 1
+
+
+@pytest.mark.parametrize("text", ["5000 5000 px", "1-2 3 px", "1.2.3 4 px"])
+def test_places_that_are_none(drive, address, text):
+    view = drive(address)
+    before = view.page.evaluate("window.morpheus.view.getCenter()")
+    view.page.locator("#find").fill(text)
+    view.page.locator("#find").press("Enter")
+    view.until("app.store.state.message === 'That position is not in the field.'")
+    assert view.page.evaluate("window.morpheus.view.getCenter()") == before
+
+
+@pytest.mark.parametrize("hash_", ["toString=1", "stretch.toString=asinh,0,1,ffffff"])
+def test_addresses_that_mean_nothing(drive, address, hash_):
+    view = drive(f"{address}#{hash_}")
+    assert "toString" not in view.page.evaluate("window.morpheus.address()")

@@ -45,6 +45,13 @@ def command(monkeypatch, capsys):
     signal.signal(signal.SIGTERM, terminate)
 
 
+@pytest.fixture
+def small_figures(monkeypatch):
+    """Figures of evaluations take longer than what they show; tests/evaluate looks at them."""
+    monkeypatch.setattr("morpheus.evaluate.report.style._DPI", 20)
+    monkeypatch.setattr("morpheus.evaluate.report.write._FORMATS", ("png",))
+
+
 def make_wcs():
     wcs = WCS(naxis=2)
     wcs.wcs.ctype = "RA---TAN", "DEC--TAN"

@@ -1,4 +1,4 @@
-"""`morpheus classify` as users run it: as a process, on files."""
+"""`morpheus classify` on files; once as a process, as users run it."""
 
 import contextlib
 import json
@@ -21,14 +21,15 @@ from morpheus.model import save_model
 BANDS = ("H", "J")
 
 
-def run(*arguments, **environment):
-    return subprocess.run(
-        [sys.executable, "-c", "from morpheus.cli import main; main()", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=os.environ | {"COLUMNS": "200"} | environment,
-    )
+@pytest.fixture
+def classify(command):
+    """Classifies a field's images, in this process."""
+
+    def run(field, folder, *more, output="out"):
+        images = [field / "in/H.fits", field / "in/J.fits"] if "--band" not in more else []
+        return command("classify", "-m", folder, *images, "-o", field / output, *more)
+
+    return run
 
 
 def make_wcs():
@@ -68,13 +69,20 @@ def field(tmp_path):
     return tmp_path
 
 
-def classify(field, folder, *more, output="out"):
-    images = [field / "in/H.fits", field / "in/J.fits"] if "--band" not in more else []
-    return run("classify", "-m", folder, *images, "-o", field / output, *more)
-
-
 def test_files_in_products_out(field, small_folder):
-    done = classify(field, small_folder, "--weight", f"H={field}/in/H_wht.fits")
+    """As a process: what it prints is all that is printed."""
+    images = [field / f"in/{band}.fits" for band in BANDS]
+    done = subprocess.run(
+        [
+            *(sys.executable, "-c", "from morpheus.cli import main; main()"),
+            *("classify", "-m", small_folder, *images, "-o", field / "out"),
+            *("--weight", f"H={field}/in/H_wht.fits"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"COLUMNS": "200"},
+    )
     assert (done.returncode, done.stderr) == (0, "")  # no progress bar: not a terminal
     assert "40 x 32 pixels" in done.stdout
     result = morpheus.Classification.read(field / "out")
@@ -98,7 +106,7 @@ def test_files_in_products_out(field, small_folder):
     assert set(report["seconds"]) == {"model", "read", "engine", "classify"}
 
 
-def test_bands_by_name_in_any_order_and_options(field, small_folder):
+def test_bands_by_name_in_any_order_and_options(field, small_folder, classify):
     by_name = (f"J={field}/in/J.fits", f"H={field}/in/H.fits[0]")
     done = classify(
         field,
@@ -119,7 +127,7 @@ def test_bands_by_name_in_any_order_and_options(field, small_folder):
     assert (options["stride"], options["edges"], options["batch_size"]) == (2, "pad", 8)
 
 
-def test_region(field, small_folder):
+def test_region(field, small_folder, classify):
     done = classify(field, small_folder, "--region", "53.12,-27.80,1.2arcsec")
     assert done.returncode == 0, done.stderr
     result = morpheus.Classification.read(field / "out")
@@ -136,14 +144,14 @@ def test_region(field, small_folder):
     np.testing.assert_allclose(corner, np.round(corner), atol=1e-6)
 
 
-def test_fast_preset(field, small_folder):
+def test_fast_preset(field, small_folder, classify):
     # a lattice of spacing 3 needs 9 pixels that count; this model's windows have 8
     done = classify(field, small_folder, "--preset", "fast", "--stride", "2")
     assert done.returncode == 0, done.stderr
     assert morpheus.Classification.read(field / "out").provenance["options"]["precision"] == "auto"
 
 
-def test_a_small_image_is_padded(tmp_path, small_folder):
+def test_a_small_image_is_padded(tmp_path, small_folder, classify):
     (tmp_path / "in").mkdir()
     for seed, band in enumerate(BANDS):
         data = np.random.default_rng(seed).normal(size=(5, 11)).astype(np.float32)
@@ -155,7 +163,7 @@ def test_a_small_image_is_padded(tmp_path, small_folder):
 
 
 @pytest.mark.parametrize("dtype", [">i2", ">i4", "u1"])
-def test_integers_are_numbers_like_others(tmp_path, small_folder, dtype):
+def test_integers_are_numbers_like_others(tmp_path, small_folder, dtype, classify):
     results = []
     for kind in (dtype, ">f4"):
         folder = tmp_path / kind[1:]
@@ -168,7 +176,7 @@ def test_integers_are_numbers_like_others(tmp_path, small_folder, dtype):
     assert np.array_equal(results[0].mean.array, results[1].mean.array, equal_nan=True)
 
 
-def test_other_pixel_scales_are_warned_of(field, small_folder):
+def test_other_pixel_scales_are_warned_of(field, small_folder, classify):
     wcs = make_wcs()
     wcs.wcs.cdelt = -0.03 / 3600, 0.03 / 3600
     for band in BANDS:
@@ -178,7 +186,7 @@ def test_other_pixel_scales_are_warned_of(field, small_folder):
     assert re.fullmatch(r"morpheus: warning: .*0\.03 arcsec per pixel.*0\.06.*\n", done.stderr)
 
 
-def test_other_units_are_warned_of(field, small_folder):
+def test_other_units_are_warned_of(field, small_folder, classify):
     data = fits.getdata(field / "in/J.fits")
     write_band(field / "in/J.fits", data, "J", BUNIT="MJy/sr")
     done = classify(field, small_folder)
@@ -331,7 +339,7 @@ def spoil_device(field):
 @pytest.mark.parametrize(
     "spoil", [f for n, f in sorted(globals().items()) if n.startswith("spoil_")]
 )
-def test_bad_input_is_one_line_and_nothing_is_written(field, small_folder, spoil):
+def test_bad_input_is_one_line_and_nothing_is_written(field, small_folder, spoil, classify):
     arguments, message = spoil(field)
     done = classify(field, small_folder, *arguments)
     assert done.returncode == 2, done.stderr
@@ -341,7 +349,7 @@ def test_bad_input_is_one_line_and_nothing_is_written(field, small_folder, spoil
     assert not (field / "out").exists(), "something was left behind"
 
 
-def test_bad_models(field, small_folder, tmp_path):
+def test_bad_models(field, small_folder, tmp_path, classify):
     weights = (small_folder / "weights.safetensors").read_bytes()
     tampered = tmp_path / "tampered"
     tampered.mkdir()
@@ -360,7 +368,7 @@ def test_bad_models(field, small_folder, tmp_path):
         assert not (field / "out").exists()
 
 
-def test_products_are_not_overwritten_unasked(field, small_folder):
+def test_products_are_not_overwritten_unasked(field, small_folder, classify):
     assert classify(field, small_folder).returncode == 0
     done = classify(field, small_folder)
     assert done.returncode == 2
@@ -382,14 +390,14 @@ def test_products_are_not_overwritten_unasked(field, small_folder):
         (("classify", "-m", "x" * 5000, "-o", "out", "h.fits"), "File name too long"),
     ],
 )
-def test_mistakes_in_the_command_are_one_line_too(arguments, message, tmp_path):
-    done = run(*arguments, MORPHEUS_MODELS=str(tmp_path))
+def test_mistakes_in_the_command_are_one_line_too(arguments, message, command, models):
+    done = command(*arguments)
     assert done.returncode == 2
     assert message in done.stderr
     assert done.stderr.count("\n") == 1
 
 
-def test_no_images(small_folder, tmp_path):
-    done = run("classify", "-m", small_folder, "-o", tmp_path / "out")
+def test_no_images(small_folder, tmp_path, command):
+    done = command("classify", "-m", small_folder, "-o", tmp_path / "out")
     assert done.returncode == 2
     assert "one image per band" in done.stderr

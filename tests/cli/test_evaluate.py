@@ -15,6 +15,8 @@ pytest.importorskip("sep")
 from morpheus.model import save_model
 from morpheus.simulate import FieldOptions, make_field
 
+pytestmark = pytest.mark.usefixtures("small_figures")
+
 
 @pytest.fixture(scope="module")
 def simulated(tmp_path_factory):

@@ -11,6 +11,7 @@ from astropy.wcs import WCS
 
 pytest.importorskip("galsim")
 pytest.importorskip("jinja2")
+pytestmark = pytest.mark.usefixtures("small_figures")
 
 
 def make_header(band, **cards):

@@ -15,6 +15,7 @@ from morpheus.cli.original import is_original
 from morpheus.model import save_model
 from morpheus.model.hausen2020 import CONFIG
 
+IMAGES = "h.fits", "j.fits", "v.fits", "z.FITS"
 MAPS = {*(f"{name}.fits" for name in CLASS_NAMES), "n.fits"}
 SEGMAP, CATALOG, PICTURE = {"segmap.fits"}, {"catalog.txt"}, {"colorized.png"}
 
@@ -31,20 +32,21 @@ def models(small_config, make_model, tmp_path_factory):
 @pytest.fixture
 def field(tmp_path):
     cube = np.random.default_rng(0).normal(0.05, 0.1, (4, 24, 30)).astype(np.float32)
-    for name, image in zip(("h.fits", "j.fits", "v.fits", "z.FITS"), cube, strict=True):
+    for name, image in zip(IMAGES, cube, strict=True):
         fits.writeto(tmp_path / name, image)
     return tmp_path
 
 
-def morpheus(field, models, *arguments, images=("h.fits", "j.fits", "v.fits", "z.FITS")):
-    return subprocess.run(
-        [sys.executable, "-m", "morpheus", *images, *map(str, arguments)],
-        cwd=field,
-        env=os.environ | {"MORPHEUS_MODELS": str(models)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+@pytest.fixture
+def morpheus(field, models, command, monkeypatch):
+    """Runs the command in the folder of the images, in this process."""
+    monkeypatch.setenv("MORPHEUS_MODELS", str(models))
+    monkeypatch.chdir(field)
+
+    def run(*arguments, images=IMAGES):
+        return command(*images, *arguments)
+
+    return run
 
 
 def made(folder):
@@ -59,8 +61,8 @@ def made(folder):
         (("--action=all", "--cpus", "2", "--batch_size", "5"), SEGMAP | CATALOG | PICTURE),
     ],
 )
-def test_actions(field, models, arguments, products):
-    done = morpheus(field, models, *arguments, "--out_dir", field / "out")
+def test_actions(field, morpheus, arguments, products):
+    done = morpheus(*arguments, "--out_dir", field / "out")
     assert (done.returncode, done.stderr) == (0, "")
     assert made(field / "out") == MAPS | products
     if products >= CATALOG:
@@ -71,11 +73,9 @@ def test_actions(field, models, arguments, products):
         assert all(segmap[int(r["y"]), int(r["x"])] == int(r["source_id"]) for r in rows)
 
 
-def test_options_first_and_the_current_folder(field, models):
+def test_options_first_and_the_current_folder(field, morpheus):
     before = made(field)
-    done = morpheus(
-        field, models, *("h.fits", "j.fits", "v.fits", "z.FITS"), images=("--action", "colorize")
-    )
+    done = morpheus(*IMAGES, images=("--action", "colorize"))
     assert (done.returncode, done.stderr) == (0, "")
     assert made(field) - before == MAPS | PICTURE
 
@@ -91,8 +91,8 @@ def test_options_first_and_the_current_folder(field, models):
         (("--overwrite",), "unrecognized arguments: --overwrite"),
     ],
 )
-def test_mistakes_are_one_line(field, models, arguments, message):
-    done = morpheus(field, models, *arguments, "--out_dir", "out")
+def test_mistakes_are_one_line(field, morpheus, arguments, message):
+    done = morpheus(*arguments, "--out_dir", "out")
     assert done.returncode == 2
     assert done.stderr.startswith("morpheus: error: ")
     assert message in done.stderr
@@ -100,28 +100,28 @@ def test_mistakes_are_one_line(field, models, arguments, message):
     assert not (field / "out").exists()
 
 
-def test_what_is_there_is_kept(field, models):
+def test_what_is_there_is_kept(field, morpheus):
     (field / "colorized.png").write_text("mine")
     before = made(field)
-    done = morpheus(field, models, "--action", "all")
+    done = morpheus("--action", "all")
     assert done.returncode == 2
     assert "colorized.png exists and is not overwritten" in done.stderr
     assert made(field) == before
-    assert morpheus(field, models, "--action", "segmap").returncode == 0
+    assert morpheus("--action", "segmap").returncode == 0
 
 
-def test_missing_images(field, models):
+def test_missing_images(field, morpheus):
     for images, message in (
         (("h.fits", "j.fits"), "required: v, z"),
         (("h.fits", "j.fits", "v.fits", "no.fits"), "no.fits: no such file"),
     ):
-        done = morpheus(field, models, images=images)
+        done = morpheus(images=images)
         assert done.returncode == 2
         assert message in done.stderr
 
 
-def test_help(field, models):
-    done = morpheus(field, models, "--help")
+def test_help(field, morpheus):
+    done = morpheus("--help")
     assert done.returncode == 0
     assert "--action {catalog,segmap,colorize,all}" in done.stdout
 
@@ -134,3 +134,16 @@ def test_which_command_lines_are_the_original_s():
     assert not is_original(["--help"])
     assert not is_original(["classify", "h.fits", "j.fits"])
     assert not is_original(["--version"])
+
+
+def test_as_a_process(field, models):
+    done = subprocess.run(
+        [sys.executable, "-m", "morpheus", *IMAGES],
+        cwd=field,
+        env=os.environ | {"MORPHEUS_MODELS": str(models)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert made(field) >= MAPS

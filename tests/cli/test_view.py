@@ -7,6 +7,7 @@ import socket
 import pytest
 
 from morpheus.cli import view as command_module
+from morpheus.pipeline.viewing import open_run
 
 
 @pytest.fixture
@@ -111,6 +112,43 @@ def test_export_of_two(command, field):
     assert command("view", *arguments, "--tiles", tiles) == (0, "", "")
     assert json.loads((field / "site/runs.json").read_text()) == ["out", "other"]
     assert sorted(path.name for path in tiles.iterdir()) == ["0", "1"]
+
+
+def test_runs_of_the_same_name(command, field):
+    """They are told apart, and a site says nothing of the folders that they were in."""
+    shutil.copytree(field / "out", field / "secret/out")
+    shutil.rmtree(field / "out/tiles", ignore_errors=True)
+    folders = field / "out", field / "secret/out"
+    assert command("view", *folders, "--export", field / "site", "-q") == (0, "", "")
+    assert json.loads((field / "site/runs.json").read_text()) == ["out (1)", "out (2)"]
+    for path in (field / "site").rglob("*.json"):
+        assert "secret" not in path.read_text()
+        assert str(field) not in path.read_text()
+
+
+def test_tiles_of_one_run_lie_where_label_looks(command, field):
+    tiles = field / "tiles"
+    arguments = ("--tiles", tiles, "--export", field / "site", "-q")
+    assert command("view", field / "out", *arguments) == (0, "", "")
+    with open_run(field / "out", tiles=tiles) as run:  # as `label` opens it
+        assert run.pyramid.folder == tiles
+    assert [path.name for path in tiles.iterdir()] == ["checked"]  # a small field has no others
+    assert not (field / "out/tiles").exists()
+
+
+def test_tiles_that_cannot_be_written(failure, field):
+    (field / "file").write_text("")
+    assert "give another folder with --tiles FOLDER" in failure(
+        field / "out", "--tiles", field / "file/tiles"
+    )
+
+
+def test_a_damaged_report(failure, field):
+    report = field / "out/report.json"
+    content = json.loads(report.read_text())
+    del content["inputs"][0]["path"]
+    report.write_text(json.dumps(content))
+    assert "its report.json has no path in an entry of inputs (0 from 0)" in failure(field / "out")
 
 
 def test_missing_images_are_a_warning(command, field):

@@ -21,6 +21,7 @@ from morpheus.distributed import stages
 from morpheus.distributed.store import FieldStore
 from morpheus.errors import IncompleteError
 from morpheus.model import Model, load_model, save_model
+from morpheus.mosaic.locking import working_in
 from morpheus.pipeline import Execution, run_in_chunks
 
 CHUNK = 37
@@ -583,6 +584,16 @@ def test_a_run_that_is_killed_again_and_again(arguments, fields, expected, tmp_p
 
 
 # ---- what is not this run's
+
+
+def test_another_process_at_work(stopped, run):
+    """Two that go on with one run would remove each other's files."""
+    before = sorted(stopped.rglob("*"))
+    with working_in(stopped):
+        for more in ("--resume", "--overwrite"):
+            assert f"another process works in {stopped}: wait for it" in line(run(more))
+    assert sorted(stopped.rglob("*")) == before
+    assert run("--resume").returncode == 0
 
 
 def test_what_is_not_of_a_run_is_not_removed(run, tmp_path):

@@ -113,7 +113,7 @@ def scheduler():
                 processes=False,
                 protocol="tcp",
                 host="127.0.0.1",
-                dashboard_address=None,
+                dashboard_address="127.0.0.1:0",
             )
             return stack.enter_context(cluster).scheduler_address
 

@@ -17,7 +17,7 @@ CHANGED = (
     Rule(r"n=20000", "n=2", "time: hours"),
     Rule(r"(inject .*)-n 200", r"\1-n 2", "time: two artificial sources"),
     Rule(r"(-o field.mp4)", r"\1 --seconds 1", "time: a film of ten seconds"),
-    Rule(r"(--resume)$", r"\1 --scheduler serial", "processes take long to start"),
+    Rule(r"(--resume|--memory 2GB)$", r"\1 --scheduler serial", "processes take long to start"),
     Rule(r"^(morpheus survey .*)", r"\1 --scheduler serial", "processes take long to start"),
     Rule(
         r"^(morpheus evaluate .*--survey .*)",
@@ -35,7 +35,6 @@ CHANGED = (
 
 SHORTER = (
     ("morpheus.viewer", "serve", lambda *_, **__: None, "it would serve until it is ended"),
-    ("morpheus.cli.view", "_prepare_rest", lambda _: None, "the same"),
     ("morpheus.train.fine_tuning", "_EPOCHS", 1, "time: 600 steps with the default model"),
     ("morpheus.train.fine_tuning", "_STEPS", 2, "the same"),
     ("morpheus.train.fine_tuning", "OptimiserOptions", {"batch": 2}, "the same"),

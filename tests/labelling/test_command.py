@@ -136,6 +136,20 @@ def test_some_of_the_sources(out):
     assert list(few["id"]) != list(Chosen(n=5, seed=4).of(catalog)["id"])
 
 
+@pytest.mark.parametrize("file", [None, "other.sqlite"])
+def test_who_only_asks_begins_no_votes(out, command, tmp_path, file):
+    option = () if file is None else ("--votes-file", tmp_path / file)
+    votes = out / "votes.sqlite" if file is None else tmp_path / file
+    before = sorted(path.name for path in tmp_path.rglob("*"))
+    for arguments in (("--agreement",), ("--export", tmp_path / "new.csv")):
+        code, _, error = command("label", out, *arguments, *option)
+        assert code == 2
+        assert len(error.splitlines()) == 1
+        assert f"there are no votes yet: {votes} is not there" in error
+        assert "--panel NAME" in error
+    assert sorted(path.name for path in tmp_path.rglob("*")) == before
+
+
 def test_mistakes(out, command, tmp_path):
     votes = tmp_path / "votes.csv"
     votes.write_text("old")
@@ -152,8 +166,6 @@ def test_mistakes(out, command, tmp_path):
         ((tmp_path / "none", "--panel", "A"), "holds no catalogue"),
         ((out, "--export", votes), "would be overwritten"),
         ((out, "--export", tmp_path / "votes.xls"), ".csv, .ecsv, .fits, .vot"),
-        ((out, "--export", tmp_path / "new.csv"), "holds no votes yet"),
-        ((out, "--agreement"), "there are no votes yet"),
         ((out, "--agreement", "--export", tmp_path / "new.csv"), "separate commands"),
         ((out, "--import", tmp_path / "none.csv"), "none.csv"),
         ((out, "--import", far), "none of the 1 rows of the votes is at a source"),

@@ -56,7 +56,8 @@ def test_an_answer_that_names_no_class_counts_too(panel, store, sources):
     assert panel.next("Ann")["source"]["id"] == 3  # as many doubts, and no vote yet
     sources["p_disk"], sources["p_spheroid"] = 1.0, 0.0
     sources["p_irregular"] = sources["p_point_source"] = 0.0
-    assert panel.next("Ann")["source"]["id"] == 1  # the model was sure of a disk
+    sure = Panel(store, ("Ann",), sources)
+    assert sure.next("Ann")["source"]["id"] == 1  # the model was sure of a disk
 
 
 @pytest.mark.parametrize("order", ["active", "random"])
@@ -94,6 +95,17 @@ def test_back_gives_the_own_last_vote(panel):
     assert (back["source"]["id"], back["answer"]) == (5, "irregular")
 
 
+def test_back_stays_within_the_panel_s_sources(store, sources):
+    whole, few = Panel(store, ("Ann",), sources), Panel(store, ("Ann",), sources[:6])
+    for number, (source, answer) in enumerate(((2, "disk"), (5, "irregular"), (2, "unknown"))):
+        whole.vote("Ann", source, answer, f"a{number}")
+    whole.vote("Ann", 9, "spheroid", "b")  # not one of the few
+    assert whole.back("Ann")["source"]["id"] == 9
+    back = few.back("Ann")
+    assert (back["source"]["id"], back["answer"]) == (2, "unknown")
+    assert back["progress"] == {"voted": 2, "total": 6}
+
+
 def test_what_a_panel_refuses(store, sources):
     for voters in ((), ("",), ("  ",), ("x" * 101,), ("A\nB",), ("\udcff",)):
         with pytest.raises(OptionError, match="who votes"):
@@ -106,3 +118,11 @@ def test_what_a_panel_refuses(store, sources):
         Panel(store, ("Ann",), sources, "other")
     with pytest.raises(OptionError, match="'Cleo' is not of the panel: Ann"):
         Panel(store, ("Ann",), sources).next("Cleo")
+
+
+def test_only_what_is_asked_is_answered(store, sources):
+    panel = Panel(store, (" Ann ",), sources[:3])
+    assert panel.voters == ("Ann",)  # a page's query has no space at its ends
+    with pytest.raises(OptionError, match="not asked about a source 9"):
+        panel.vote("Ann", 9, "disk", "a")
+    assert store.votes() == []

@@ -114,6 +114,38 @@ def test_an_answer_is_corrected(out, serve, open_page):
     expect(page.get_by_label("Stretch")).to_have_value("linear")
 
 
+def test_a_late_answer_for_another_voter_is_dropped(out, serve, open_page):
+    server = serve(out, "--panel", "Ann", "--panel", "Ben", "--order", "random")
+    page = open_page(server.address)
+    page.get_by_role("button", name="Ann", exact=True).click()
+    expect(page.locator("#progress")).to_contain_text("0 of")
+    settled(page)
+    page.keyboard.press("d")
+    expect(page.locator("#progress")).to_contain_text("1 of")
+    held = []
+
+    def hold(route):
+        held.append(route)
+
+    page.route(re.compile("api/back.*Ann"), hold)
+    page.get_by_role("button", name="Back").click()
+    page.get_by_role("button", name="Another voter").click()
+    page.get_by_role("button", name="Ben", exact=True).click()
+    expect(page.locator("#progress")).to_contain_text("0 of")
+    (late,) = held
+    with page.expect_response(re.compile("api/back.*Ann")):
+        late.continue_()
+    page.wait_for_load_state("networkidle")
+    expect(page.locator("footer button.on")).to_have_count(0)
+    settled(page)
+    page.keyboard.press("s")
+    expect(page.locator("#progress")).to_contain_text("1 of")
+    assert [(voter, answer) for voter, _, answer in stored(out)] == [
+        ("Ann", "disk"),
+        ("Ben", "spheroid"),
+    ]
+
+
 def test_a_phone(out, serve, open_page):
     server = serve(out, "--panel", "Ann", "-n", "1")
     page = open_page(server.address, viewport={"width": 390, "height": 844})

@@ -85,6 +85,11 @@ def test_what_is_taken_and_given(out, serve):
     assert manifest["classes"] == []
     for path in ("columns/3.bin", "rows/0.json", "tiles/share-0/0/0_0.png", "../catalog.fits"):
         assert ask(port, "GET", f"/runs/0/{path}")[0] == 404
+    assert b"Votes" in ask(port, "GET", "/")[1]
+    assert ask(port, "GET", "/label.css")[0] == 200
+    assert ask(port, "GET", "/index.html")[0] == 404  # the map's page
+    # It looks at the full size only: no maps are made for others.
+    assert [path.name for path in (out / "tiles").iterdir()] == ["checked"]
 
 
 def test_a_killed_server_loses_and_doubles_no_vote(out, serve):

@@ -256,7 +256,7 @@ def test_progress(tmp_path):
 def test_nowhere_to_write(tmp_path):
     (tmp_path / "file").write_text("")
     pyramid = share_pyramid(tmp_path / "file/tiles", ramp((300, 300)))
-    with pytest.raises(ProductError, match="--tiles names another folder"):
+    with pytest.raises(ProductError, match="give another folder with --tiles FOLDER"):
         pyramid.prepare("share-0")
     assert pyramid.tile("share-0", 0, 0, 0)  # the full size needs no maps
 
@@ -272,3 +272,17 @@ def test_suffixes():
     for kind in ("band", "share", "scatter", "label"):
         assert TileSet("a", kind, (), (), None).suffix == "png"
     assert TileSet("a", "picture", (), (), None).suffix == "jpg"
+
+
+@pytest.mark.parametrize("damage", ["cut", "gone", "other"])
+def test_damaged_maps_are_made_anew(tmp_path, decode, damage):
+    array = ramp((600, 300))
+    whole = mosaic(share_pyramid(tmp_path, array), decode, "share-0", 1)
+    path = tmp_path / "share-0/level-1.npy"
+    if damage == "cut":
+        path.write_bytes(path.read_bytes()[:500])
+    elif damage == "gone":
+        path.unlink()
+    else:
+        np.save(path, np.zeros((3, 3)))
+    assert np.array_equal(mosaic(share_pyramid(tmp_path, array), decode, "share-0", 1), whole)

@@ -101,6 +101,22 @@ def test_the_manifest_says_what_there_is(run, made):
     assert about["facts"]["detection_band"] == "F160W"
 
 
+def test_the_manifest_is_made_once(run, monkeypatch):
+    first = run.give("manifest.json")[0]
+    monkeypatch.setattr(type(run), "manifest", lambda _: pytest.fail("made again"))
+    assert run.give("manifest.json")[0] is first
+
+
+def test_what_must_be_halved_before(made, tmp_path):
+    with open_run(made / "out", tiles=tmp_path) as run:
+        for path in ("manifest.json", "tiles/rgb/0/0_0.jpg", "tiles/no/1/0_0.png", "rows/0.json"):
+            assert run.unprepared(path) is None
+        assert run.unprepared("tiles/rgb/2/0_0.jpg") is None  # there is no such level
+        assert run.unprepared("tiles/rgb/1/0_0.jpg") == "rgb"
+        run.pyramid.prepare("rgb")
+        assert run.unprepared("tiles/rgb/1/0_0.jpg") is None
+
+
 def full_size(run, decode, name):
     """All tiles of the full size, without their aprons."""
     apron = run.pyramid.sets[name].apron

@@ -11,7 +11,8 @@ import psutil
 import pytest
 
 from morpheus.pipeline.viewing import open_run
-from morpheus.viewer.server import STATIC
+from morpheus.viewer.pages import STATIC
+from morpheus.viewer.security import POLICY
 
 SECRET = "a line of a file outside"
 
@@ -64,6 +65,8 @@ def test_headers(server, path):
     assert answer.status == 200
     policy = answer.headers["content-security-policy"]
     assert policy.startswith("default-src 'self';")
+    for part in ("base-uri", "form-action", "object-src", "frame-ancestors"):
+        assert f"; {part} 'none'" in policy
     assert "unsafe-eval" not in policy
     assert "script-src" not in policy  # so scripts are those of the server alone
     assert answer.headers["x-content-type-options"] == "nosniff"
@@ -71,6 +74,14 @@ def test_headers(server, path):
     assert answer.headers["referrer-policy"] == "no-referrer"
     assert answer.headers["cross-origin-resource-policy"] == "same-origin"
     assert "access-control-allow-origin" not in answer.headers
+
+
+@pytest.mark.parametrize("page", ["index.html", "label.html"])
+def test_the_pages_have_the_same_policy(page):
+    """Where another web server gives the site; `frame-ancestors` is for headers only."""
+    text = (STATIC / page).read_text(encoding="utf-8")
+    (policy,) = re.findall(r'http-equiv="Content-Security-Policy"\s+content="([^"]*)"', text)
+    assert policy == POLICY
 
 
 def test_errors_have_the_headers_too(server):
@@ -107,6 +118,7 @@ def test_nothing_outside(server, made, start, up):
     "target",
     [
         *("/runs/0/%00", "/\\", "/..", "/app", "/app/", "/vendor/", "/app//"),
+        *("/label.html", "/label.css", "/app/../label.html", "/vendor/../label.css"),
         *("/runs", "/runs/", "/runs/0", "/runs/0/", "/runs/1/manifest.json"),
         *("/runs/00/manifest.json", "/runs/-1/manifest.json", "/runs/0/tiles/rgb/9/0_0.jpg"),
         *("/runs/0/tiles/nothing/0/0_0.png", "/runs/0/tiles/rgb/0/99_99.jpg", "/runs.json/"),

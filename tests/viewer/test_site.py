@@ -13,9 +13,18 @@ import pytest
 from morpheus.errors import ProductError
 from morpheus.pipeline.viewing import open_run
 from morpheus.viewer import export_site, n_files, site
-from morpheus.viewer.server import STATIC
+from morpheus.viewer.pages import STATIC
 
-PAGE = ("index.html", "app", "vendor", "style.css", "icon.svg", "runs.json", "runs")
+PAGE = (
+    "index.html",
+    "app",
+    "vendor",
+    "style.css",
+    "icon.svg",
+    "runs.json",
+    "runs",
+    "morpheus-site.txt",
+)
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +91,18 @@ def test_two_runs(run, tmp_path):
     export_site([run, run], tmp_path / "site")
     assert json.loads((tmp_path / "site/runs.json").read_text()) == ["out", "out"]
     assert files(tmp_path / "site/runs/0") == files(tmp_path / "site/runs/1")
+
+
+def test_the_site_of_another_program_is_left_alone(run, tmp_path):
+    """With files of the very names that ours has, also if replacing is asked for."""
+    folder = tmp_path / "site"
+    (folder / "app").mkdir(parents=True)
+    (folder / "app/mine.js").write_text("mine")
+    (folder / "index.html").write_text("mine")
+    before = files(folder)
+    with pytest.raises(ProductError, match="holds other files"):
+        export_site([run], folder, overwrite=True)
+    assert files(folder) == before
 
 
 def test_a_site_is_replaced_only_when_asked_for(run, tmp_path):

@@ -1,5 +1,7 @@
 """Folders of runs, whole and not, opened for the page."""
 
+import gzip
+import hashlib
 import json
 import os
 import shutil
@@ -13,7 +15,7 @@ from astropy.table import Table
 import morpheus
 from morpheus.errors import ImageError, OptionError, ProductError
 from morpheus.mosaic import MosaicWarning
-from morpheus.pipeline import viewing
+from morpheus.pipeline import viewing, viewing_files, viewing_sky
 from morpheus.pipeline.viewing import check_same_grid, open_run
 
 
@@ -139,17 +141,87 @@ def test_a_changed_image(make_run, tmp_path):
             pass
 
 
-def test_images_are_read_whole_once_only(make_run, monkeypatch):
+@pytest.mark.parametrize("damage", ["labels", "catalogue"])
+def test_a_segmentation_map_that_is_not_the_catalogue_s(make_run, damage):
     folder = make_run()
-    calls = []
+    with open_run(folder):
+        pass
+    if damage == "labels":
+        path = folder / "segmap.fits"
+        with fits.open(path, mode="update") as hdus:
+            hdus["SEGMAP"].data[0, 0] += 1
+        os.utime(path, ns=(1, 1))
+    else:
+        path = folder / "catalog.fits"
+        catalog = morpheus.Catalog.read(path)
+        catalog.provenance["segmentation"]["labels_sha256"] = "0" * 64
+        catalog.write(path, overwrite=True)
+    for _ in range(2):  # it is not noted as checked
+        with (
+            pytest.raises(
+                ProductError, match=r"another segmentation map than .*segmap\.fits; make"
+            ),
+            open_run(folder),
+        ):
+            pass
+
+
+def test_labels_are_digested_in_parts(make_run, monkeypatch):
+    """In the end it is the digest that a catalogue has of its map."""
+    folder = make_run()
+    monkeypatch.setattr(viewing_files, "_ROWS", 7)
+    with open_run(folder) as run:
+        assert "label" in kinds(run)
+
+
+def test_files_are_read_whole_once_only(make_run, monkeypatch):
+    folder = make_run()
+    calls, digested = [], []
+    digest = viewing_files._labels_digest
+    monkeypatch.setattr(
+        viewing_files, "_labels_digest", lambda labels: digested.append(1) or digest(labels)
+    )
     sha256 = viewing.FitsFiles.sha256
     monkeypatch.setattr(
         viewing.FitsFiles, "sha256", lambda self, path: calls.append(path) or sha256(self, path)
     )
-    with open_run(folder):
-        assert len(calls) == 3
-    with open_run(folder):
-        assert len(calls) == 3
+    for _ in range(2):
+        with open_run(folder):
+            assert (len(calls), len(digested)) == (3, 1)
+
+
+def test_compressed_images_are_unpacked_once(make_run, tmp_path, monkeypatch):
+    """Any part of a .fits.gz is found by unpacking all before it."""
+    folder, told = make_run(own_images=True), []
+    path = tmp_path / "in/F125W.fits"
+    packed = path.with_name("F125W.fits.gz")
+    packed.write_bytes(gzip.compress(path.read_bytes()))
+    report = json.loads((folder / "report.json").read_text())
+    for entry in report["inputs"]:
+        if entry["path"] == str(path):
+            entry |= {
+                "path": str(packed),
+                "sha256": hashlib.sha256(packed.read_bytes()).hexdigest(),
+            }
+    (folder / "report.json").write_text(json.dumps(report))
+    monkeypatch.setattr(viewing_sky, "_ROWS", 100)
+    with open_run(folder, progress=lambda *done: told.append(done)) as run:
+        pixels = run.pyramid.sets["band-1"].read(whole(run))[0]
+        np.testing.assert_array_equal(pixels, fits.getdata(path))
+    n = 270 * 310
+    assert told == [(100 * 310, n), (200 * 310, n), (n, n)]
+    assert [path.name for path in (folder / "tiles").glob("unpacked*")] == ["unpacked-1"]
+    reads = []
+    read = viewing_sky.reader
+    monkeypatch.setattr(
+        viewing_sky,
+        "reader",
+        lambda image: lambda section: reads.append(image.path) or read(image)(section),
+    )
+    with open_run(folder, progress=lambda *_: pytest.fail("unpacked again")) as run:
+        np.testing.assert_array_equal(run.pyramid.sets["band-1"].read(whole(run))[0], pixels)
+        run.give("tiles/band-1/0/1_1.png")
+    assert packed not in reads
 
 
 @pytest.mark.parametrize("how", [{"compress": True}, {"single_file": True}])
@@ -198,6 +270,18 @@ def test_a_folder_that_cannot_be_written(make_run, monkeypatch):
     assert sorted(path.name for path in folder.rglob("*")) == before
 
 
+@pytest.mark.parametrize("where", ["own", "given"])
+def test_a_tiles_folder_that_cannot_be_written(make_run, tmp_path, where):
+    folder = make_run()
+    tiles = folder / "tiles" if where == "own" else tmp_path / "tiles"
+    tiles.write_text("a file")
+    with (
+        pytest.raises(ProductError, match=r"tiles: .*; give another folder with --tiles FOLDER"),
+        open_run(folder, tiles=None if where == "own" else tiles),
+    ):
+        pass
+
+
 def test_tiles_elsewhere(make_run, tmp_path):
     folder = make_run()
     with open_run(folder, tiles=tmp_path / "deep/tiles") as run:
@@ -241,11 +325,45 @@ def test_a_model_s_one_look_has_no_scatter(make_run, edit_report):
         assert "scatter" not in kinds(run)
 
 
-@pytest.mark.parametrize("missing", ["model", "products"])
+@pytest.mark.parametrize("missing", ["model", "products", "inputs"])
 def test_an_incomplete_report(make_run, edit_report, missing):
     folder = make_run()
     edit_report(folder, lambda r: r.pop(missing))
-    with pytest.raises(ProductError, match=f"no complete classification.*{missing}"):
+    with pytest.raises(
+        ProductError,
+        match=rf"no complete classification: its report\.json has no {missing}, .* morpheus run",
+    ):
+        open_run(folder).__enter__()
+
+
+@pytest.mark.parametrize("key", ["band", "kind", "path", "hdu", "sha256"])
+@pytest.mark.parametrize("damage", ["gone", "other"])
+def test_a_damaged_entry_of_an_image(make_run, edit_report, key, damage):
+    folder = make_run()
+
+    def change(report):
+        entry = report["inputs"][1]
+        entry.pop(key) if damage == "gone" else entry.update({key: 3})
+
+    edit_report(folder, change)
+    with pytest.raises(
+        ProductError, match=rf"report\.json has no {key} in an entry of inputs \(1 "
+    ):
+        open_run(folder).__enter__()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *(("inputs", {}), ("inputs", ["a"]), ("model", []), ("model", {"classes": [1]})),
+        *(("products", [3]), ("statistics", "mean"), ("region", 3), ("software", None)),
+        *(("started", []), ("inputs", None)),
+    ],
+)
+def test_a_damaged_report(make_run, edit_report, key, value):
+    folder = make_run()
+    edit_report(folder, lambda r: r.update({key: value}))
+    with pytest.raises(ProductError, match=r"its report\.json has no .*, or a wrong one"):
         open_run(folder).__enter__()
 
 

@@ -8,7 +8,7 @@ import typer
 
 from morpheus.cli.arguments import Overwrite, Quiet
 from morpheus.cli.terminal import count, warnings_as_lines
-from morpheus.cli.view import NoBrowser, Port, Tiles, announce, prepare
+from morpheus.cli.view import NoBrowser, Port, Tiles, announce, opened
 from morpheus.errors import OptionError
 
 if TYPE_CHECKING:
@@ -116,38 +116,36 @@ def label(
         raise OptionError('who votes? Give a name: --panel "S. Author"')
     if export is not None:
         _check_export(export, overwrite=overwrite)
-    opened = open_votes(folder, votes_file)
+    voting = open_votes(folder, votes_file, begin=export is None and not agreement)
     if import_ is not None:
         name = panel[0] if panel else import_.name
-        rows, found = opened.add_votes(import_, name, kind=votes)
+        rows, found = voting.add_votes(import_, name, kind=votes)
         if not quiet:
             typer.echo(f"{name}: {found:,} of {count(rows, 'row')} are sources of this field")
     elif export is not None:
         from morpheus.labelling import vote_table
         from morpheus.mosaic.products import replacing
 
-        table = vote_table(opened.store, imported=not own)
+        table = vote_table(voting.store, imported=not own)
         with replacing(export, overwrite=overwrite) as temporary:
             table.write(temporary, format=_FORMATS[export.suffix.lower()], overwrite=True)
         if not quiet:
             typer.echo(f"{export}: votes on {count(len(table), 'source')}")
     elif agreement:
-        _print_agreement(measured(opened.store.votes(), opened.store.panels()))
+        _print_agreement(measured(voting.store.votes(), voting.store.panels()))
     else:
         from morpheus.labelling import Panel, panel_routes
-        from morpheus.pipeline.viewing import open_run
-        from morpheus.viewer import run_routes, serve, static_route
+        from morpheus.viewer import Workers, run_routes, serve, static_route
 
         with warnings_as_lines(quiet=quiet):
-            chosen = _chosen(opened, sources, Chosen(faintest, min_snr, n, seed))
-        people = Panel(opened.store, tuple(panel or ()), chosen, order, seed)
-        with warnings_as_lines(quiet=quiet), open_run(folder, tiles=tiles) as run:
+            chosen = _chosen(voting, sources, Chosen(faintest, min_snr, n, seed))
+        people = Panel(voting.store, tuple(panel or ()), chosen, order, seed)
+        with opened(folder, tiles, quiet=quiet) as run, Workers() as workers:
             shown = run.without_classes()
             if not shown.bands:
                 raise OptionError("without its images nobody can tell what a source is")
-            prepare([shown], quiet=quiet)
-            serve(
-                [*panel_routes(people), *run_routes([shown]), static_route("label.html")],
+            serve(  # the page looks at tiles of the full size only: no maps are halved
+                [*panel_routes(people), *run_routes([shown], workers), static_route("label.html")],
                 port=port,
                 started=lambda address: announce(address, browser=not no_browser),
             )
@@ -162,12 +160,12 @@ def _check_export(path: Path, *, overwrite: bool) -> None:
     check_output(path, "table of votes", tuple(_FORMATS), overwrite=overwrite)
 
 
-def _chosen(opened: "OpenVotes", listed: Path | None, limits: "Chosen") -> "Table":
+def _chosen(voting: "OpenVotes", listed: Path | None, limits: "Chosen") -> "Table":
     from morpheus.labelling import listed_sources
 
-    catalog = opened.catalog
+    catalog = voting.catalog
     if listed is not None:
-        catalog = replace(catalog, table=listed_sources(listed, catalog, opened.segmentation))
+        catalog = replace(catalog, table=listed_sources(listed, catalog, voting.segmentation))
     return limits.of(catalog)
 
 

@@ -2,8 +2,8 @@
 
 import threading
 import webbrowser
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,12 +12,12 @@ import typer
 
 from morpheus.cli.arguments import Overwrite, Quiet
 from morpheus.cli.terminal import progress_bar, warnings_as_lines
-from morpheus.errors import MorpheusError, OptionError
+from morpheus.errors import OptionError
 
 if TYPE_CHECKING:
     from morpheus.viewer import Pyramid, ViewedRun
 
-__all__ = ["NoBrowser", "Port", "Tiles", "announce", "view"]
+__all__ = ["NoBrowser", "Port", "Tiles", "announce", "opened", "view"]
 
 _MOST_RUNS = 2
 
@@ -33,7 +33,8 @@ Tiles = Annotated[
     typer.Option(
         "--tiles",
         metavar="FOLDER",
-        help="Where the maps at lower zooms are kept; by default tiles/ in the run's folder.",
+        help="Where maps at lower zooms and unpacked images are kept; by default tiles/ in the"
+        " run's folder.",
     ),
 ]
 
@@ -60,24 +61,28 @@ def view(
     quiet: Quiet = False,
 ) -> None:
     """Show the map of a field in the browser: the sky, the classes, the sources."""
-    from morpheus.pipeline.viewing import check_same_grid, open_run
-    from morpheus.viewer import export_site, n_files, run_routes, serve, static_route
+    from morpheus.pipeline.viewing import check_same_grid
+    from morpheus.viewer import Workers, export_site, n_files, run_routes, serve, static_route
 
     if len(folders) > _MOST_RUNS:
         raise OptionError(f"{len(folders)} folders are given; two can be compared")
+    places = [
+        tiles / str(number) if tiles is not None and len(folders) > 1 else tiles
+        for number in range(len(folders))
+    ]
     with ExitStack() as stack:
-        with warnings_as_lines(quiet=quiet):
-            runs = [
-                stack.enter_context(open_run(folder, tiles=tiles / str(number) if tiles else None))
-                for number, folder in enumerate(folders)
-            ]
+        runs = [
+            stack.enter_context(opened(folder, place, quiet=quiet))
+            for folder, place in zip(folders, places, strict=True)
+        ]
         check_same_grid(runs)
         if len({run.title for run in runs}) < len(runs):  # out/ of two places
             runs = [
-                replace(run, title=str(folder)) for run, folder in zip(runs, folders, strict=True)
+                replace(run, title=f"{run.title} ({number})")
+                for number, run in enumerate(runs, start=1)
             ]
         if export is not None:
-            prepare(runs, quiet=quiet)
+            _prepare(runs, quiet=quiet)
             with progress_bar(quiet=quiet, work="writing", noun="files") as show:
                 page = export_site(
                     runs, export, overwrite=overwrite, advance=_adding(show, n_files(runs))
@@ -85,28 +90,47 @@ def view(
             if not quiet:
                 typer.echo(page)
             return
-        first = next(iter(runs[0].pyramid.sets))
-        prepare(runs, quiet=quiet, only=first)
-        threading.Thread(target=_prepare_rest, args=(runs,), daemon=True).start()
-        serve(
-            [*run_routes(runs), static_route("index.html")],
-            port=port,
-            started=lambda address: announce(address, browser=not no_browser),
-        )
+        _prepare(runs, quiet=quiet, only=next(iter(runs[0].pyramid.sets)))
+        with Workers() as workers:
+            workers.halve(runs)
+            serve(
+                [*run_routes(runs, workers), static_route("index.html")],
+                port=port,
+                started=lambda address: announce(address, browser=not no_browser),
+            )
 
 
-def prepare(runs: "list[ViewedRun]", *, quiet: bool, only: str | None = None) -> None:
-    """Halve the maps of runs, with a bar.
+@contextmanager
+def opened(folder: Path, tiles: Path | None, *, quiet: bool) -> Iterator["ViewedRun"]:
+    """Open a run; what is doubtful is said, and a bar shows what takes long.
 
     Parameters
     ----------
-    runs : list of ViewedRun
-        The runs.
+    folder : Path
+        Of the run.
+    tiles : Path or None
+        As `open_run` takes it.
     quiet : bool
         Whether to say nothing.
-    only : str, optional
-        The tile set; by default all.
+
+    Yields
+    ------
+    ViewedRun
+        The run.
     """
+    from morpheus.pipeline.viewing import open_run
+
+    with ExitStack() as stack:
+        with (
+            warnings_as_lines(quiet=quiet),
+            progress_bar(quiet=quiet, work="unpacking images", noun="pixels") as show,
+        ):
+            run = stack.enter_context(open_run(folder, tiles=tiles, progress=show))
+        yield run
+
+
+def _prepare(runs: "list[ViewedRun]", *, quiet: bool, only: str | None = None) -> None:
+    """Halve the maps of runs, all or those of one tile set, with a bar."""
     jobs: list[tuple[Pyramid, str]] = [
         (run.pyramid, name) for run in runs for name in run.pyramid.sets if only in {None, name}
     ]
@@ -143,13 +167,3 @@ def announce(address: str, *, browser: bool) -> None:
     typer.echo(f"{address} (Ctrl-C ends it)")
     if browser:
         threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
-
-
-def _prepare_rest(runs: "list[ViewedRun]") -> None:
-    """Halve what was not yet; what cannot be, the page says when it asks for it."""
-    try:
-        for run in runs:
-            for name in run.pyramid.sets:
-                run.pyramid.prepare(name)
-    except MorpheusError:
-        return

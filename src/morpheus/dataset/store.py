@@ -16,12 +16,8 @@ from numpy.typing import NDArray
 from morpheus.dataset.layout import CENTERED, CONFIG, FORMAT, checksum, is_dataset
 from morpheus.dataset.rows import gather_rows, write_rows
 from morpheus.errors import DatasetError, ProductError
+from morpheus.mosaic.locking import take_lock
 from morpheus.mosaic.products import check_targets, write_json
-
-try:
-    import fcntl
-except ImportError:  # Windows has no such locks
-    fcntl = None  # type: ignore[assignment]
 
 __all__ = ["ArraySpec", "Partial", "check_inputs", "check_target", "partial_path"]
 
@@ -142,12 +138,9 @@ class Partial:
 
     def _take_lock(self) -> IO[str]:
         file = (self.folder / _LOCK).open("w")
-        if fcntl is not None:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                file.close()
-                raise DatasetError(f"another process works at {self.folder}") from None
+        if not take_lock(file):
+            file.close()
+            raise DatasetError(f"another process works at {self.folder}")
         return file
 
     def _row_file(self, number: int) -> Path:

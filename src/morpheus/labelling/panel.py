@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from astropy.table import Table
+from numpy.typing import NDArray
 
 from morpheus.dataset.layout import SOURCE_CLASSES
 from morpheus.errors import OptionError
@@ -50,6 +52,8 @@ class Panel:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        # A page's query has no space at its ends.
+        object.__setattr__(self, "voters", tuple(name.strip() for name in self.voters))
         if not self.voters or not all(_is_name(name) for name in self.voters):
             raise OptionError(f"who votes? Names have 1 to {_LONGEST} letters (--panel)")
         if len(set(self.voters)) < len(self.voters):
@@ -95,17 +99,16 @@ class Panel:
         """
         self._check(voter)
         votes = self.store.votes()
-        ids = [int(source) for source in self.sources["id"]]
         if self.order == "random":
             done = {source for who, source, _ in votes if who == voter}
             order = random_order(self.sources, voter, self.seed)
             chosen = next((source for source in order if source not in done), None)
         else:
-            chosen = next_source(ids, self._probabilities(), votes, voter)
+            chosen = next_source(list(self._rows), self._probabilities, votes, voter)
         return self._asked(chosen, None, voter, votes)
 
     def back(self, voter: str) -> dict[str, Any]:
-        """Give the source that a voter voted on last, to correct it.
+        """Give the source of the panel that a voter voted on last, to correct it.
 
         Parameters
         ----------
@@ -123,10 +126,11 @@ class Panel:
             If nobody of the panel has that name.
         """
         self._check(voter)
-        last = self.store.last(voter)
-        if last is None or last[0] not in set(self.sources["id"]):
-            return self.next(voter)
-        return self._asked(*last, voter, self.store.votes())
+        votes = self.store.votes()
+        for who, source, answer in reversed(votes):
+            if who == voter and source in self._rows:
+                return self._asked(source, answer, voter, votes)
+        return self.next(voter)
 
     def vote(self, voter: str, source: int, answer: str, token: str) -> None:
         """Keep a vote.
@@ -150,13 +154,21 @@ class Panel:
             If it cannot be written.
         """
         self._check(voter)
+        if source not in self._rows:
+            raise OptionError(f"the panel is not asked about a source {source}")
         self.store.vote(voter, source, answer, token)
 
     def _check(self, voter: str) -> None:
         if voter not in self.voters:
             raise OptionError(f"{voter!r} is not of the panel: {', '.join(self.voters)}")
 
-    def _probabilities(self) -> np.ndarray[Any, np.dtype[np.float64]]:
+    @cached_property
+    def _rows(self) -> dict[int, int]:
+        """Rows by the numbers of the sources."""
+        return {int(source): row for row, source in enumerate(self.sources["id"])}
+
+    @cached_property
+    def _probabilities(self) -> NDArray[np.float64]:
         columns = [np.ma.filled(self.sources[f"p_{name}"], np.nan) for name in SOURCE_CLASSES]
         return np.stack(columns, axis=1).astype(np.float64)
 
@@ -167,18 +179,16 @@ class Panel:
         voter: str,
         votes: Sequence[tuple[str, int, str]],
     ) -> dict[str, Any]:
-        ids = np.asarray(self.sources["id"])
-        asked = set(ids.tolist())
         found = None
         if source is not None:
-            row = self.sources[int(np.flatnonzero(ids == source)[0])]
+            row = self.sources[self._rows[source]]
             found = {
                 "id": int(row["id"]),
                 **{name: float(row[name]) for name in ("x", "y")},
                 **{name: int(row[name]) for name in _BOX},
             }
-        voted = sum(1 for who, one, _ in votes if who == voter and one in asked)
-        progress = {"voted": voted, "total": len(ids)}
+        voted = sum(1 for who, one, _ in votes if who == voter and one in self._rows)
+        progress = {"voted": voted, "total": len(self._rows)}
         return {"source": found, "answer": answer, "progress": progress}
 
 

@@ -1,7 +1,10 @@
 """What the page of votes asks for, and the only place that takes anything."""
 
+import asyncio
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from morpheus.errors import MorpheusError, OptionError
@@ -28,7 +31,8 @@ def panel_routes(panel: Panel) -> list[Any]:
     list
         Of tornado: GET `/api/session`, `/api/next` and `/api/back`, POST `/api/vote`.
     """
-    options = {"panel": panel}
+    # One thread keeps votes in their order; while it waits for the disk, tiles are given.
+    options = {"panel": panel, "thread": ThreadPoolExecutor(1)}
     return [
         (r"/api/session", _Session, options),
         (r"/api/(next|back)", _Ask, options),
@@ -37,13 +41,13 @@ def panel_routes(panel: Panel) -> list[Any]:
 
 
 class _Handler(LocalHandler):
-    def initialize(self, panel: Panel) -> None:
-        self.panel = panel
+    def initialize(self, panel: Panel, thread: ThreadPoolExecutor) -> None:
+        self.panel, self.thread = panel, thread
 
-    def answer(self, make: Callable[[], Any]) -> None:
+    async def answer(self, make: Callable[[], Any]) -> None:
         """Reply as JSON; what is wrong with a request is said with 400, what fails with 500."""
         try:
-            content = make()
+            content = await asyncio.get_running_loop().run_in_executor(self.thread, make)
         except MorpheusError as error:
             self.set_status(400 if isinstance(error, OptionError) else 500)
             content = {"error": str(error)}
@@ -60,19 +64,19 @@ class _Handler(LocalHandler):
 
 
 class _Session(_Handler):
-    def get(self) -> None:
-        self.answer(self.panel.session)
+    async def get(self) -> None:
+        await self.answer(self.panel.session)
 
 
 class _Ask(_Handler):
-    def get(self, what: str) -> None:
-        voter = self.get_query_argument("voter", "")
-        self.answer(lambda: (self.panel.next if what == "next" else self.panel.back)(voter))
+    async def get(self, what: str) -> None:
+        ask = self.panel.next if what == "next" else self.panel.back
+        await self.answer(partial(ask, self.get_query_argument("voter", "")))
 
 
 class _Vote(_Handler):
-    def post(self) -> None:
-        self.answer(self._keep)
+    async def post(self) -> None:
+        await self.answer(self._keep)
 
     def _keep(self) -> dict[str, bool]:
         # Pages of other sites can send forms and plain text here, but not this type.

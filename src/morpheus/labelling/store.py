@@ -190,24 +190,6 @@ class VoteStore:
             query = "SELECT voter, source, answer FROM standing ORDER BY number"
             return list(database.execute(query))
 
-    def last(self, voter: str) -> tuple[int, str] | None:
-        """Give a voter's latest vote.
-
-        Parameters
-        ----------
-        voter : str
-            Whose.
-
-        Returns
-        -------
-        (int, str) or None
-            Source and answer; None if there is none.
-        """
-        with self._open() as database:
-            query = "SELECT source, answer FROM votes WHERE voter = ? ORDER BY number DESC LIMIT 1"
-            found = database.execute(query, (voter,)).fetchone()
-        return None if found is None else (int(found[0]), str(found[1]))
-
     def sources(self) -> Table:
         """Give the sources of the field.
 

@@ -35,6 +35,7 @@ from morpheus.errors import ImageError, ProductError
 from morpheus.inference.product import MapsProduct, all_map_files
 from morpheus.model import ModelConfig, find_model, load_model
 from morpheus.mosaic import Region
+from morpheus.mosaic.locking import working_in
 from morpheus.mosaic.opened import open_mosaic
 from morpheus.mosaic.report import add_record, read_report
 from morpheus.pipeline.chunked_products import bands_shown, draw, maps_product, sources_record
@@ -152,38 +153,41 @@ def run_in_chunks(
     folder, found = Path(output), find_model(model)
     setup = ChunkedSetup(folder, Path(found), load_model(found).config, options, execution)
     given = files_only(images_for(setup.config, images, weights, rms, dq))
-    begun = _begun(folder, resume=resume, overwrite=overwrite)
-    if begun is None:
-        check_field_targets(folder, setup.config, given.choice.given, options, overwrite=overwrite)
-    with open_mosaic(
-        given.images,
-        bands=given.choice.given,
-        weights=given.weights,
-        rms=given.rms,
-        dq=given.dq,
-        check_filters=check_filters,
-    ) as opened:
-        field = OpenField.of(opened, given, setup.config, region)
-    spec = setup.plan(field, begun)
-    with _saying_how_to_go_on():
-        with contextlib.ExitStack() as stack:
-            if crew is None:
-                workers = connect(execution.scheduler, setup.n_workers(spec.grid))
-                crew = stack.enter_context(workers)
-            spec, positions = setup.begin(field, spec, crew.engine_of(spec), begun)
-            _remove_remains(folder, setup.config)
-            if announce is not None:
-                announce(_who(crew, spec.grid))
-            work = _Work(crew.anew(), setup, field, overwrite=overwrite or resume)
-            if progress is not None:
-                n_pixels, stride = _n_pixels(spec.shape), setup.inference.stride
-                work.progress = WholeProgress(progress, n_pixels, setup.config, stride)
-            done = work.run(spec, positions)
-        try:
-            # Pictures take as much memory as a worker, which is free again.
-            return work.finish(done)
-        finally:
-            KEPT.release()
+    with working_in(folder):
+        begun = _begun(folder, resume=resume, overwrite=overwrite)
+        if begun is None:
+            check_field_targets(
+                folder, setup.config, given.choice.given, options, overwrite=overwrite
+            )
+        with open_mosaic(
+            given.images,
+            bands=given.choice.given,
+            weights=given.weights,
+            rms=given.rms,
+            dq=given.dq,
+            check_filters=check_filters,
+        ) as opened:
+            field = OpenField.of(opened, given, setup.config, region)
+        spec = setup.plan(field, begun)
+        with _saying_how_to_go_on():
+            with contextlib.ExitStack() as stack:
+                if crew is None:
+                    workers = connect(execution.scheduler, setup.n_workers(spec.grid))
+                    crew = stack.enter_context(workers)
+                spec, positions = setup.begin(field, spec, crew.engine_of(spec), begun)
+                _remove_remains(folder, setup.config)
+                if announce is not None:
+                    announce(_who(crew, spec.grid))
+                work = _Work(crew.anew(), setup, field, overwrite=overwrite or resume)
+                if progress is not None:
+                    n_pixels, stride = _n_pixels(spec.shape), setup.inference.stride
+                    work.progress = WholeProgress(progress, n_pixels, setup.config, stride)
+                done = work.run(spec, positions)
+            try:
+                # Pictures take as much memory as a worker, which is free again.
+                return work.finish(done)
+            finally:
+                KEPT.release()
 
 
 @contextlib.contextmanager

@@ -13,7 +13,14 @@ from morpheus.mosaic.bands import images_by_band, maps_by_band
 from morpheus.mosaic.report import files_of_stage
 from morpheus.segmentation import GUIDED_FILE, SEGMENTATION_FILE, Segmentation
 
-__all__ = ["ImageFiles", "bands_classified", "find_catalog", "map_of", "read_images"]
+__all__ = [
+    "ImageFiles",
+    "bands_classified",
+    "find_catalog",
+    "map_of",
+    "read_catalog",
+    "read_images",
+]
 
 _OPTIONS = {"image": "images", "weight": "weights", "rms": "rms", "dq": "dq"}
 
@@ -146,6 +153,35 @@ def _check_unchanged(classification: Classification, images: list[BandImage]) ->
                 )
 
 
+def read_catalog(folder: Path) -> tuple[Path, Catalog] | None:
+    """Read the catalogue of a folder.
+
+    Parameters
+    ----------
+    folder : Path
+        With a report.
+
+    Returns
+    -------
+    (Path, Catalog) or None
+        The file and the catalogue: the first that the report lists, that can be read, and that
+        says which segmentation map it was made from. None if there is none.
+
+    Raises
+    ------
+    ProductError
+        If the report or the catalogue is damaged.
+    """
+    for path in files_of_stage(folder, "catalog"):
+        known = FORMATS.get(path.suffix.lower())
+        if known is None or known.read is None:
+            continue
+        catalog = Catalog.read(path)
+        if "segmentation" in catalog.provenance:  # .csv and .mrt do not keep it
+            return path, catalog
+    return None
+
+
 def find_catalog(folder: Path) -> tuple[Path, Catalog, Segmentation]:
     """Read the catalogue of a folder and the segmentation map that it was made from.
 
@@ -159,7 +195,7 @@ def find_catalog(folder: Path) -> tuple[Path, Catalog, Segmentation]:
     Path
         The file.
     Catalog
-        The first that the report lists and that can be read.
+        As `read_catalog` gives it.
     Segmentation
         Its map, the guided one or the other.
 
@@ -168,17 +204,14 @@ def find_catalog(folder: Path) -> tuple[Path, Catalog, Segmentation]:
     ProductError
         If there is no catalogue, or it was made from a map that the folder does not hold.
     """
-    for path in files_of_stage(folder, "catalog"):
-        known = FORMATS.get(path.suffix.lower())
-        if known is None or known.read is None:
-            continue
-        catalog = Catalog.read(path)
-        if "segmentation" in catalog.provenance:  # .csv and .mrt do not keep it
-            return path, catalog, map_of(catalog, folder)
-    raise ProductError(
-        f"{folder} holds no catalogue that says what it was made from; morpheus catalog {folder}"
-        f" -o {folder / 'catalog.fits'} makes one"
-    )
+    found = read_catalog(folder)
+    if found is None:
+        raise ProductError(
+            f"{folder} holds no catalogue that says what it was made from; morpheus catalog"
+            f" {folder} -o {folder / 'catalog.fits'} makes one"
+        )
+    path, catalog = found
+    return path, catalog, map_of(catalog, folder)
 
 
 def map_of(catalog: Catalog, folder: Path) -> Segmentation:

@@ -143,7 +143,7 @@ class OpenVotes:
         return len(table), int(found.sum())
 
 
-def open_votes(folder: Path, path: Path | None = None) -> OpenVotes:
+def open_votes(folder: Path, path: Path | None = None, *, begin: bool = True) -> OpenVotes:
     """Open the votes on the sources of a run, or begin them.
 
     Parameters
@@ -152,6 +152,8 @@ def open_votes(folder: Path, path: Path | None = None) -> OpenVotes:
         What `morpheus run` made.
     path : Path, optional
         The file of the votes; by default `votes.sqlite` in the folder.
+    begin : bool, optional
+        Whether to make the file if it is not there.
 
     Returns
     -------
@@ -160,11 +162,19 @@ def open_votes(folder: Path, path: Path | None = None) -> OpenVotes:
 
     Raises
     ------
+    OptionError
+        If there is no such file, and it is not to be made.
     ProductError
         If the folder holds no catalogue with its segmentation map, or the file holds votes on
         other sources, or cannot be written.
     """
     _, catalog, segmentation = find_catalog(folder)
     digest = catalog.provenance["segmentation"]["labels_sha256"]
-    store = VoteStore.of_field(path or folder / VOTES_FILE, catalog.table, digest)
+    path = path or folder / VOTES_FILE
+    if not begin and not path.exists():
+        raise OptionError(
+            f"there are no votes yet: {path} is not there; morpheus label {folder} --panel NAME"
+            " asks for them"
+        )
+    store = VoteStore.of_field(path, catalog.table, digest)
     return OpenVotes(catalog, segmentation, store)

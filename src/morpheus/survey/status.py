@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from morpheus.errors import ProductError
+from morpheus.mosaic.locking import take_lock
 from morpheus.mosaic.report import read_report
 from morpheus.survey.inputs import is_unfinished, read_record
 
@@ -109,22 +110,16 @@ def working(folder: Path) -> Iterator[None]:
     ProductError
         If another process works on it, or the folder cannot be written.
     """
-    import fcntl  # noqa: PLC0415 (of Unix alone)
-
     try:
         folder.mkdir(parents=True, exist_ok=True)
         file = (folder / _LOCK_FILE).open("w")
     except OSError as error:
         raise ProductError(f"cannot write to {folder}: {error.strerror or error}") from error
     with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not take_lock(file):
             raise ProductError(
                 f"another process works on the survey in {folder}: wait for it, or end it"
-            ) from None
-        except OSError:  # a file system without locks: nothing keeps another one out
-            pass
+            )
         yield
 
 
@@ -141,13 +136,8 @@ def is_at_work(folder: Path) -> bool:
     bool
         False, too, where the file system has no locks.
     """
-    import fcntl  # noqa: PLC0415 (of Unix alone)
-
     try:
         with (folder / _LOCK_FILE).open("r") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+            return not take_lock(file, shared=True)
     except OSError:
         return False
-    return False

@@ -1,5 +1,6 @@
 """Pages that show a run in the browser: the map, and what serves it."""
 
+from morpheus.viewer.kept import keep
 from morpheus.viewer.pyramid import TILE, Pyramid
 from morpheus.viewer.run import ViewedBand, ViewedRun
 from morpheus.viewer.server import run_routes, serve, static_route
@@ -13,6 +14,7 @@ from morpheus.viewer.tile_sets import (
     picture_set,
     share_sets,
 )
+from morpheus.viewer.workers import Workers
 
 __all__ = [
     "TILE",
@@ -22,8 +24,10 @@ __all__ = [
     "TileSet",
     "ViewedBand",
     "ViewedRun",
+    "Workers",
     "band_set",
     "export_site",
+    "keep",
     "label_set",
     "n_files",
     "picture_set",

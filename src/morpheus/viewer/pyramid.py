@@ -1,18 +1,16 @@
 """The tiles of a field at every zoom: the full size is read from the files, the rest made once."""
 
-import json
-import shutil
-import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
-from morpheus.errors import ProductError
 from morpheus.mosaic.images import Section
 from morpheus.viewer.coding import Bytes, picture
+from morpheus.viewer.kept import keep
 from morpheus.viewer.tile_sets import TileSet
 
 __all__ = ["TILE", "Pyramid", "level_shape", "n_levels"]
@@ -21,7 +19,6 @@ TILE = 256
 """Pixels of a side of a tile."""
 
 _ROWS = 512  # that are read at a time, at least
-_RECORD = "made-from.json"
 
 
 def n_levels(shape: tuple[int, int]) -> int:
@@ -61,13 +58,18 @@ def level_shape(shape: tuple[int, int], level: int) -> tuple[int, int]:
 class Pyramid:
     """The tiles of a field.
 
-    Tile (row, column) of a level holds 256 x 256 pixels, of which each is the mean of ``2**level``
-    pixels along each axis; rows are counted from the bottom, as those of images are.
+    Tile (row, column) of a level holds 256 x 256 pixels, and the apron of its set around them; rows
+    are counted from the bottom, as those of images are. At level 0 they are the field's. From one
+    level to the next, two by two become one: the mean of those that are finite (NaN if none is),
+    also where the field ends within the four; of labels, the one at the bottom left. What is
+    averaged are the values, before they are written as bytes. Level 0 is read when it is asked for;
+    the other levels of a set are made together, with one look at the whole field, and are kept on
+    disk: one byte for each pixel of the field.
 
     Parameters
     ----------
     folder : Path
-        Where the halved maps are kept; made if it is not there.
+        Where the halved maps are kept; made when the first is written.
     shape : tuple of int
         Size (y, x) of the field in pixels.
     sets : sequence of TileSet
@@ -166,7 +168,8 @@ class Pyramid:
         name : str
             The set.
         advance : callable, optional
-            Told after every few rows how many pixels were read.
+            Told after every few rows how many pixels were read; what it raises ends the work,
+            and nothing of it is left.
 
         Raises
         ------
@@ -174,15 +177,29 @@ class Pyramid:
             If the maps cannot be read or written.
         """
         with self._locks[name]:
-            if name in self._maps or self.levels == 0:
+            if self.is_prepared(name):
                 return
-            folder = self.folder / name
-            if not self._is_current(folder):
-                self._halve(self.sets[name], folder, advance or (lambda _: None))
-            self._maps[name] = [
-                np.load(path, mmap_mode="r", allow_pickle=False)
-                for path in _level_files(folder, self.levels)
-            ]
+            layout = {
+                f"level-{level}": ((*level_shape(self.shape, level), 3), "|u1")
+                for level in range(1, self.levels + 1)
+            }
+            halve = partial(self._halve, self.sets[name], advance or (lambda _: None))
+            self._maps[name] = keep(self.folder / name, layout, self.signature, halve)
+
+    def is_prepared(self, name: str) -> bool:
+        """Tell whether tiles of all levels can be given at once.
+
+        Parameters
+        ----------
+        name : str
+            The set.
+
+        Returns
+        -------
+        bool
+            Whether `prepare` has nothing to do.
+        """
+        return name in self._maps or self.levels == 0
 
     def _codes(self, one: TileSet, level: int, section: Section) -> Bytes:
         if level == 0:
@@ -190,55 +207,13 @@ class Pyramid:
         self.prepare(one.name)
         return self._maps[one.name][level - 1][section]
 
-    def _is_current(self, folder: Path) -> bool:
-        try:
-            record = json.loads((folder / _RECORD).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return False
-        return bool(record == {"signature": self.signature})
-
-    def _halve(self, one: TileSet, folder: Path, advance: Callable[[int], None]) -> None:
-        with _replacing_folder(folder) as temporary, ExitStack() as stack:
-            # Written as a stream: a memory map on a full disk ends the program without a word.
-            files = [
-                stack.enter_context(path.open("wb"))
-                for path in _level_files(temporary, self.levels)
-            ]
-            for level, file in enumerate(files, start=1):
-                shape = (*level_shape(self.shape, level), 3)
-                header = {"descr": "|u1", "fortran_order": False, "shape": shape}
-                np.lib.format.write_array_header_1_0(file, header)
-            height, width = self.shape
-            step = max(_ROWS, 1 << self.levels)  # a power of two: no block lies in two strips
-            for start in range(0, height, step):
-                stop = min(start + step, height)
-                values = one.read((slice(start, stop), slice(0, width)))
-                for file in files:
-                    values = one.halved(values)
-                    file.write(one.encode(values).tobytes())
-                advance(width * (stop - start))
-            record = json.dumps({"signature": self.signature})
-            (temporary / _RECORD).write_text(record, encoding="utf-8")
-
-
-def _level_files(folder: Path, levels: int) -> list[Path]:
-    return [folder / f"level-{level}.npy" for level in range(1, levels + 1)]
-
-
-@contextmanager
-def _replacing_folder(folder: Path) -> Iterator[Path]:
-    """Give a folder to write in, which gets its name when it is complete."""
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
-        try:
-            yield temporary
-            shutil.rmtree(folder, ignore_errors=True)
-            temporary.rename(folder)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
-    except OSError as error:
-        raise ProductError(
-            f"cannot write the tiles of the map to {folder.parent}: {error.strerror or error};"
-            " --tiles names another folder"
-        ) from error
+    def _halve(self, one: TileSet, advance: Callable[[int], None], files: list[BinaryIO]) -> None:
+        height, width = self.shape
+        step = max(_ROWS, 1 << self.levels)  # a power of two: no block lies in two strips
+        for start in range(0, height, step):
+            stop = min(start + step, height)
+            values = one.read((slice(start, stop), slice(0, width)))
+            for file in files:
+                values = one.halved(values)
+                file.write(one.encode(values).tobytes())
+            advance(width * (stop - start))

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from astropy.wcs import WCS
@@ -126,6 +127,10 @@ class ViewedRun:
             "facts": self.facts,
         }
 
+    @cached_property
+    def _manifest_json(self) -> bytes:
+        return json.dumps(self.manifest()).encode()
+
     def without_classes(self) -> "ViewedRun":
         """Give what shows nothing that a model or a catalogue says of sources.
 
@@ -164,7 +169,7 @@ class ViewedRun:
         """
         kind = _TYPES.get(path.rpartition(".")[2], "")
         if path == "manifest.json":
-            return json.dumps(self.manifest()).encode(), kind
+            return self._manifest_json, kind
         if match := _TILE.fullmatch(path):
             name, level, row, column, suffix = match.groups()
             if self.pyramid.sets[name].suffix != suffix:
@@ -179,6 +184,26 @@ class ViewedRun:
             except IndexError:
                 raise KeyError(path) from None
         raise KeyError(path)
+
+    def unprepared(self, path: str) -> str | None:
+        """Tell what must be halved before a path can be given.
+
+        Parameters
+        ----------
+        path : str
+            One of `paths`, or any other.
+
+        Returns
+        -------
+        str or None
+            Name of a tile set of which the maps are not halved yet; None if nothing is to be done.
+        """
+        match = _TILE.fullmatch(path)
+        if match is None or match[1] not in self.pyramid.sets:
+            return None
+        if not 0 < int(match[2]) <= self.pyramid.levels or self.pyramid.is_prepared(match[1]):
+            return None
+        return match[1]
 
     def paths(self) -> Iterator[str]:
         """List all that a page can ask for.

@@ -1,18 +1,24 @@
 """What every page and answer of the servers has: for this machine's own browser alone."""
 
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from tornado.web import HTTPError, RequestHandler, StaticFileHandler
 
-__all__ = ["LocalHandler", "LocalStaticFileHandler"]
+__all__ = ["POLICY", "LocalHandler", "LocalStaticFileHandler"]
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
+POLICY = (
+    "default-src 'self'; img-src 'self' blob: data:; style-src 'self' 'unsafe-inline';"
+    " base-uri 'none'; form-action 'none'; object-src 'none'"
+)
+"""What a page may load: what this server gives. The pages say so too, for other web servers."""
+
 _HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'self'; img-src 'self' blob: data:; style-src 'self' 'unsafe-inline'"
-    ),
+    # Browsers heed the last part in a header only.
+    "Content-Security-Policy": f"{POLICY}; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
@@ -68,4 +74,41 @@ class LocalHandler(_Local):
 
 
 class LocalStaticFileHandler(_Local, StaticFileHandler):
-    """A file; paths out of the folder are refused by tornado."""
+    """A file; paths out of the folder are refused by tornado, and all but some parts of it here."""
+
+    def initialize(  # type: ignore[override]
+        self, path: str, default_filename: str, parts: tuple[str, ...]
+    ) -> None:
+        """Take what the route says.
+
+        Parameters
+        ----------
+        path : str
+            The folder.
+        default_filename : str
+            Name of what is given for the folder itself.
+        parts : tuple of str
+            Names of what is given of the folder.
+        """
+        super().initialize(path, default_filename)
+        self.parts = parts
+
+    def validate_absolute_path(self, root: str, absolute_path: str) -> str | None:
+        """Refuse what is not to be given.
+
+        Parameters
+        ----------
+        root : str
+            The folder.
+        absolute_path : str
+            What is asked for.
+
+        Returns
+        -------
+        str or None
+            The file; None if it is answered already.
+        """
+        found = super().validate_absolute_path(root, absolute_path)
+        if found is not None and Path(found).relative_to(root).parts[0] not in self.parts:
+            raise HTTPError(404)
+        return found

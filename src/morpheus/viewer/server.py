@@ -2,30 +2,24 @@
 
 import asyncio
 import contextlib
-import functools
 import json
 import signal
 import socket
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 from tornado.httpserver import HTTPServer
 from tornado.web import Application, HTTPError
 
 from morpheus.errors import MorpheusError, OptionError
+from morpheus.viewer.pages import PARTS, STATIC, PageName
 from morpheus.viewer.run import ViewedRun
 from morpheus.viewer.security import LocalHandler, LocalStaticFileHandler
+from morpheus.viewer.workers import Workers
 
-__all__ = ["ADDRESS", "STATIC", "list_of_runs", "run_routes", "serve", "static_route"]
+__all__ = ["ADDRESS", "list_of_runs", "run_routes", "serve", "static_route"]
 
 ADDRESS = "127.0.0.1"
-
-STATIC = Path(__file__).parent / "static"
-"""The pages and what they load."""
-
-_WORKERS = 3  # threads that make tiles: two that compute, one that waits for a disk
 
 
 def list_of_runs(runs: Sequence[ViewedRun]) -> bytes:
@@ -44,40 +38,43 @@ def list_of_runs(runs: Sequence[ViewedRun]) -> bytes:
     return json.dumps([run.title for run in runs]).encode()
 
 
-def run_routes(runs: Sequence[ViewedRun]) -> list[Any]:
+def run_routes(runs: Sequence[ViewedRun], workers: Workers) -> list[Any]:
     """Give the routes of what a page shows.
 
     Parameters
     ----------
     runs : sequence of ViewedRun
         The runs.
+    workers : Workers
+        Make their tiles.
 
     Returns
     -------
     list
         Of tornado.
     """
-    options = {"runs": tuple(runs), "pool": ThreadPoolExecutor(_WORKERS)}
+    options = {"runs": tuple(runs), "workers": workers}
     return [
         (r"/(runs\.json)", _Runs, options),
         (r"/runs/(\d)/(.*)", _Content, options),
     ]
 
 
-def static_route(page: str) -> Any:
-    """Give the route of the pages and what they load.
+def static_route(page: PageName) -> Any:
+    """Give the route of a page and what it loads, and of nothing else.
 
     Parameters
     ----------
-    page : str
-        Which page is shown for `/`.
+    page : {"index.html", "label.html"}
+        Which; it is also shown for `/`.
 
     Returns
     -------
     tuple
         Of tornado; the last one.
     """
-    return (r"/(.*)", LocalStaticFileHandler, {"path": str(STATIC), "default_filename": page})
+    options = {"path": str(STATIC), "default_filename": page, "parts": PARTS[page]}
+    return (r"/(.*)", LocalStaticFileHandler, options)
 
 
 def serve(
@@ -133,8 +130,8 @@ async def _end() -> None:
 
 
 class _Runs(LocalHandler):
-    def initialize(self, runs: tuple[ViewedRun, ...], pool: ThreadPoolExecutor) -> None:
-        self.runs, self.pool = runs, pool
+    def initialize(self, runs: tuple[ViewedRun, ...], workers: Workers) -> None:
+        self.runs, self.workers = runs, workers
 
     def get(self, _: str) -> None:
         self.set_header("Content-Type", "application/json")
@@ -145,10 +142,8 @@ class _Content(_Runs):
     async def get(self, number: str, path: str) -> None:  # type: ignore[override]
         if int(number) >= len(self.runs):
             raise HTTPError(404)
-        give = functools.partial(self.runs[int(number)].give, path)
-        loop = asyncio.get_running_loop()
         try:
-            content, kind = await loop.run_in_executor(self.pool, give)
+            content, kind = await self.workers.give(self.runs[int(number)], path)
         except KeyError:
             raise HTTPError(404) from None
         except MorpheusError as error:  # a file that is not there any more

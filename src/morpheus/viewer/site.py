@@ -6,14 +6,17 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from morpheus.errors import ProductError
+from morpheus.viewer.pages import PARTS, STATIC
 from morpheus.viewer.run import ViewedRun
-from morpheus.viewer.server import STATIC, list_of_runs
+from morpheus.viewer.server import list_of_runs
 
 __all__ = ["export_site", "n_files"]
 
 _WORKERS = 2
-_PAGE, _RUNS, _LIST = "index.html", "runs", "runs.json"
-_PARTS = "app", "vendor", "style.css", "icon.svg"
+_RUNS, _LIST = "runs", "runs.json"
+_PAGE, *_PARTS = PARTS["index.html"]
+_MARK = "morpheus-site.txt"
+_MARK_TEXT = "Made by morpheus view --export, which may replace all that lies here.\n"
 
 
 def n_files(runs: Sequence[ViewedRun]) -> int:
@@ -71,6 +74,7 @@ def export_site(
         for path in old:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
         folder.mkdir(parents=True, exist_ok=True)
+        (folder / _MARK).write_text(_MARK_TEXT, encoding="utf-8")
         for name in _PARTS:
             source = STATIC / name
             copy = shutil.copytree if source.is_dir() else shutil.copy
@@ -89,16 +93,20 @@ def export_site(
 
 
 def _old_site(folder: Path, *, overwrite: bool) -> list[Path]:
-    """List what is replaced, the page first: there is none while the rest is not whole."""
+    """List what is replaced: first the page, as the rest is not whole then; whose it is, last."""
     if folder.exists() and not folder.is_dir():
         raise ProductError(f"{folder} is a file; choose another name for the site's folder")
     content = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
-    other = content - {_PAGE, _RUNS, _LIST, *_PARTS}
+    other = content - {_PAGE, _RUNS, _LIST, _MARK, *_PARTS}
+    if content and _MARK not in content:
+        other = other or content  # the site of another program has such names too
     if other:
         raise ProductError(f"{folder} holds other files, such as {min(other)}; choose a new folder")
     if content and not overwrite:
         raise ProductError(f"{folder} holds a site; choose another folder or give --overwrite")
-    return [folder / name for name in sorted(content, key=lambda name: name != _PAGE)]
+    return [
+        folder / name for name in sorted(content, key=lambda name: (name != _PAGE, name == _MARK))
+    ]
 
 
 class _Writer:

@@ -31,8 +31,9 @@ def sky_grid(wcs: WCS, shape: tuple[int, int]) -> dict[str, Any] | None:
     dict or None
         `n`, cells along each axis; `vectors`, base64 of little-endian float64 (n + 1, n + 1, 3):
         unit vectors towards ICRS positions at n + 1 places from the field's edge at -0.5 to the
-        other, rows first. Between them they are interpolated along both axes, and are right to
-        0.02 pixel, or as good as 512 cells are. None where pixels of the field are not on the sky.
+        other, rows first. Between them they are to be interpolated along both axes. `n` is doubled
+        until that is right to 0.02 pixel in the middles of all cells and their edges, or `n` is
+        512: then it is as good as 512 cells are. None where pixels of the field are not on the sky.
     """
     with astropy_chatter_off(), np.errstate(all="ignore"):
         scale = np.deg2rad(float(np.mean(proj_plane_pixel_scales(wcs))))

@@ -14,9 +14,6 @@ __all__ = ["ROWS", "SourceColumns"]
 ROWS = 64
 """Rows that are given together."""
 
-_EXACT = frozenset({"id", "parent", "ra", "dec", "x", "y"})
-"""Columns of which float32 would lose digits that matter."""
-
 
 class SourceColumns:
     """A catalogue, as a page takes it.
@@ -42,8 +39,8 @@ class SourceColumns:
         -------
         dict
             `n` sources; `rows` in each part; `columns` with name, unit, description and `type`:
-            'f4' or 'f8' (little-endian, NaN where undefined) or 'text'; `flags` with bit, name and
-            meaning.
+            'f8', or 'f4' where that holds all that the file has (little-endian, NaN where
+            undefined), or 'text'; `flags` with bit, name and meaning.
         """
         columns = [
             {
@@ -108,9 +105,10 @@ class SourceColumns:
         return json.dumps([[_plain(value) for value in row] for row in few]).encode()
 
     def _type(self, name: str) -> str:
-        if self.table[name].dtype.kind not in "buif":
+        dtype = self.table[name].dtype
+        if dtype.kind not in "buif":
             return "text"
-        return "f8" if name in _EXACT else "f4"
+        return "f4" if np.can_cast(dtype, np.float32) else "f8"
 
 
 def _plain(value: Any) -> str | int | float | None:

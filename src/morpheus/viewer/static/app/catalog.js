@@ -1,9 +1,11 @@
 // The sources: columns when they are needed, which of them are shown, and who is near.
 
-import { load } from "./tiles.js";
+import { keep, load } from "./loading.js";
 
 const CELL = 128; // pixels of a cell of the index of positions
 const COUNTERPART = 4; // pixels between the centroids of a source in two runs, at most
+const UNKNOWN = 255; // number of a class that the run does not have
+const SIGMAS = 3; // semi-major axis of the ellipse of a source without a Kron aperture
 
 export class Catalog {
   constructor(base, manifest) {
@@ -12,10 +14,13 @@ export class Catalog {
     this.n = this.about.n;
     this.classes = manifest.classes;
     this.numbers = new Map(this.about.columns.map((column, i) => [column.name, i]));
-    this.loaded = new Map(); // name: Float32Array, Float64Array or list
+    this.values = new Map(); // name of a column: Float32Array, Float64Array or list
+    this.columns = new Map(); // name of a column: promise that it is there
     this.rows = new Map();
+    this.filters = 0; // so many were asked for
     this.shown = new Uint8Array(this.n).fill(1);
     this.nShown = this.n;
+    this.counts = new Uint32Array(UNKNOWN + 1); // of shown sources, by the number of their class
   }
 
   /** Whether there is such a column of numbers, or difference of two. */
@@ -38,30 +43,37 @@ export class Catalog {
     return unit ? `${short} [${unit}]` : short;
   }
 
-  /** Loads columns, or differences such as 'a - b'. */
+  /** The names of the columns of numbers. */
+  numbered() {
+    return this.about.columns.map((column) => column.name).filter((name) => this.has(name));
+  }
+
+  /** Loads columns, or differences such as 'a - b'; each is asked for once. */
   async load(...names) {
-    const single = [...new Set(names.flatMap((name) => name.split(" - ")))];
-    await Promise.all(single.filter((name) => !this.loaded.has(name)).map((name) => this.fetch(name)));
-    for (const name of names) {
-      if (this.loaded.has(name)) continue;
-      const [a, b] = name.split(" - ").map((part) => this.loaded.get(part));
-      this.loaded.set(name, a.map((value, i) => value - b[i]));
-    }
+    const fetched = (name) => async () => this.values.set(name, await this.fetch(name));
+    await Promise.all(names.map((name) => keep(this.columns, name, fetched(name))));
   }
 
   async fetch(name) {
     const i = this.numbers.get(name);
+    if (i === undefined) return this.difference(name);
     const { type } = this.about.columns[i];
     const reply = await load(`${this.base}columns/${i}.${type === "text" ? "json" : "bin"}`);
-    if (type === "text") this.loaded.set(name, await reply.json());
-    else {
-      const buffer = await reply.arrayBuffer();
-      this.loaded.set(name, type === "f8" ? new Float64Array(buffer) : new Float32Array(buffer));
-    }
+    if (type === "text") return reply.json();
+    const buffer = await reply.arrayBuffer();
+    return type === "f8" ? new Float64Array(buffer) : new Float32Array(buffer);
+  }
+
+  async difference(name) {
+    if (!name.includes(" - ")) throw new Error(`The catalogue has no column ${name}.`);
+    const parts = name.split(" - ");
+    await this.load(...parts);
+    const [a, b] = parts.map((part) => this.column(part));
+    return a.map((value, i) => value - b[i]);
   }
 
   column(name) {
-    return this.loaded.get(name);
+    return this.values.get(name);
   }
 
   /** Loads what the map itself needs, and indexes it. */
@@ -69,7 +81,7 @@ export class Catalog {
     const shape = ["kron_semi_major", "semi_major", "ellipticity", "position_angle", "area"];
     await this.load("id", "x", "y", "class", "flags", ...shape.filter((name) => this.has(name)));
     const index = new Map(this.classes.map((c, i) => [c.name, i]));
-    this.classOf = Uint8Array.from(this.column("class"), (name) => index.get(name) ?? 255);
+    this.classOf = Uint8Array.from(this.column("class"), (name) => index.get(name) ?? UNKNOWN);
     this.rowOf = new Map(Array.from(this.column("id"), (id, row) => [id, row]));
     this.cells = new Map();
     const [x, y] = [this.column("x"), this.column("y")];
@@ -99,16 +111,29 @@ export class Catalog {
     }
   }
 
+  /**
+   * The ellipse of a source, as catalog/regions.py has it: the semi-major axis in pixels, the ratio
+   * of the axes, and the position angle in degrees.
+   */
+  ellipse(row) {
+    const value = (name) => this.column(name)?.[row] ?? NaN;
+    let [major, ratio] = [value("kron_semi_major"), 1 - value("ellipticity")];
+    if (!Number.isFinite(major)) major = SIGMAS * value("semi_major");
+    if (!Number.isFinite(major * ratio)) {
+      [major, ratio] = [Math.sqrt(value("area") / Math.PI), 1]; // the circle of its area
+    }
+    return { major, ratio, angle: value("position_angle") || 0 };
+  }
+
   /** The shown source at a pixel or within a distance of it; null if there is none. */
   at(px, py, distance) {
     const [x, y] = [this.column("x"), this.column("y")];
-    const major = this.column("kron_semi_major") ?? this.column("semi_major");
     const reach = Math.max(distance, 60);
     let best = null;
     let least = 1;
     for (const row of this.inBox(px - reach, py - reach, px + reach, py + reach)) {
       if (!this.shown[row]) continue;
-      const size = Math.max(distance, (major?.[row] || 0) * 0.8);
+      const size = Math.max(distance, 0.8 * this.ellipse(row).major || 0);
       const away = Math.hypot(x[row] - px, y[row] - py) / size;
       if (away < least) [best, least] = [row, away];
     }
@@ -145,19 +170,21 @@ export class Catalog {
   /** All values of a source, by column; numbers as exact as the file has them. */
   async details(row) {
     const part = Math.floor(row / this.about.rows);
-    if (!this.rows.has(part)) {
-      const promise = load(`${this.base}rows/${part}.json`).then((reply) => reply.json());
-      promise.catch(() => this.rows.delete(part));
-      this.rows.set(part, promise);
-    }
-    const values = (await this.rows.get(part))[row % this.about.rows];
+    const fetched = async () => (await load(`${this.base}rows/${part}.json`)).json();
+    const values = (await keep(this.rows, part, fetched))[row % this.about.rows];
     return Object.fromEntries(this.about.columns.map((column, i) => [column.name, values[i]]));
   }
 
-  /** Finds out which sources are shown; what is undefined is in no range. */
+  /**
+   * Finds out which sources are shown; what is undefined is in no range. Gives whether it did:
+   * not if other filters were asked for meanwhile.
+   */
   async filter({ ranges, classes, without }) {
+    this.filters += 1;
+    const turn = this.filters;
     const names = Object.keys(ranges).filter((name) => this.has(name)); // another run may lack one
     await this.load(...names);
+    if (turn !== this.filters) return false;
     const shown = new Uint8Array(this.n).fill(1);
     for (const name of names) {
       const values = this.column(name);
@@ -175,7 +202,10 @@ export class Catalog {
       for (let row = 0; row < this.n; row++) if (flags[row] & without) shown[row] = 0;
     }
     this.shown = shown;
-    this.nShown = shown.reduce((sum, one) => sum + one, 0);
+    this.counts.fill(0);
+    for (let row = 0; row < this.n; row++) this.counts[this.classOf[row]] += shown[row];
+    this.nShown = this.counts.reduce((sum, one) => sum + one, 0);
+    return true;
   }
 
   /** Smallest and largest value of a column. */

@@ -15,5 +15,5 @@ export const bandCode = (bytes, i) => (bytes[i] << 4) | bytes[i + 1];
 /** Number of a source from the bytes of a tile at `i`. */
 export const labelCode = (bytes, i) => (bytes[i] << 16) | (bytes[i + 1] << 8) | bytes[i + 2];
 
-/** Probability of a code; NaN of code 0. */
-export const share = (code) => (code ? (code - 1) / 254 : NaN);
+/** Probability, or scatter, of each of its 256 codes; NaN of code 0. */
+export const SHARES = Float64Array.from({ length: 256 }, (_, code) => (code ? (code - 1) / 254 : NaN));

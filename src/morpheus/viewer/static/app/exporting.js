@@ -2,24 +2,30 @@
 
 /** All columns of the shown sources as CSV, with the column names that the catalogue has. */
 export async function asTable(catalog) {
-  const names = catalog.about.columns.map((column) => column.name);
-  await catalog.load(...names);
-  const columns = names.map((name) => catalog.column(name));
-  const single = names.map((name, i) => catalog.about.columns[i].type === "f4");
-  const lines = [names.map(quoted).join(",")];
+  const { columns } = catalog.about;
+  await catalog.load(...columns.map((column) => column.name));
+  const values = columns.map((column) => catalog.column(column.name));
+  const lines = [columns.map((column) => quoted(column.name)).join(",")];
   for (let row = 0; row < catalog.n; row++) {
     if (!catalog.shown[row]) continue;
-    lines.push(
-      columns.map((values, i) => cell(values[row], single[i])).join(","),
-    );
+    lines.push(columns.map(({ type }, i) => cell(values[i][row], type)).join(","));
   }
   return lines.join("\n") + "\n";
 }
 
-function cell(value, single) {
-  if (typeof value !== "number") return quoted(value);
-  if (Number.isNaN(value)) return "";
-  return String(single ? Number(value.toPrecision(8)) : value);
+function cell(value, type) {
+  if (type === "text") return quoted(value);
+  return Number.isNaN(value) ? "" : shortest(value, type);
+}
+
+/** The shortest text that is read as the same number of a type, 'f4' or 'f8'. */
+export function shortest(value, type) {
+  if (type !== "f4") return String(value);
+  for (let digits = 6; digits < 9; digits++) {
+    const short = Number(value.toPrecision(digits));
+    if (Math.fround(short) === value) return String(short);
+  }
+  return String(Number(value.toPrecision(9)));
 }
 
 // A spreadsheet takes text that begins like this for a formula.
@@ -28,30 +34,30 @@ const quoted = (text) =>
     ? `"${text.replace(/^(?=[=+\-@\t\r])/, "'").replaceAll('"', '""')}"`
     : text;
 
-/** The shown sources as ellipses that DS9 draws, in the colours of the paper. */
+/** The shown sources as ellipses that DS9 draws, as catalog/regions.py writes them. */
 export async function asRegions(catalog, manifest) {
-  await catalog.load("ra", "dec", "kron_semi_major", "semi_major", "ellipticity", "position_angle");
-  const value = (name, row) => catalog.column(name)[row];
   const scale = manifest.sky ? manifest.pixel_scale : null;
+  if (scale) await catalog.load("ra", "dec");
+  const value = (name, row) => catalog.column(name)[row];
+  const unit = scale ? '"' : "";
   const lines = ["# Region file format: DS9 version 4.1", scale ? "icrs" : "image"];
   for (let row = 0; row < catalog.n; row++) {
     if (!catalog.shown[row]) continue;
-    let major = value("kron_semi_major", row);
-    if (!(major > 0)) major = 3 * value("semi_major", row);
-    let ratio = 1 - value("ellipticity", row);
-    if (!(major > 0) || !(ratio > 0)) [major, ratio] = [Math.sqrt(value("area", row) / Math.PI), 1];
-    // DS9 counts angles from the first axis; a position angle from the second.
-    const angle = ((value("position_angle", row) || 0) + 90) % 180;
-    const unit = scale ? '"' : "";
-    const sides = [major, major * ratio].map((side) => (side * (scale ?? 1)).toFixed(4) + unit);
     const place = scale
-      ? [value("ra", row).toFixed(8), value("dec", row).toFixed(8)]
-      : [(value("x", row) + 1).toFixed(3), (value("y", row) + 1).toFixed(3)];
+      ? [value("ra", row), value("dec", row)]
+      : [value("x", row) + 1, value("y", row) + 1]; // from 1 in DS9
+    if (!place.every(Number.isFinite)) continue;
+    const { major, ratio, angle } = catalog.ellipse(row);
+    const numbers = [
+      ...place.map((part) => part.toFixed(scale ? 8 : 3)),
+      ...[major, major * ratio].map((side) => (side * (scale ?? 1)).toFixed(scale ? 4 : 3) + unit),
+      // DS9 counts angles from the first axis; a position angle from the second.
+      modulo(angle + 90, 180).toFixed(2),
+    ];
     const color = catalog.classes[catalog.classOf[row]]?.paper ?? "white";
-    lines.push(
-      `ellipse(${[...place, ...sides, angle.toFixed(2)].join(",")})` +
-        ` # text={${value("id", row)}} color=${color}`,
-    );
+    lines.push(`ellipse(${numbers.join(",")}) # text={${value("id", row)}} color=${color}`);
   }
   return lines.join("\n") + "\n";
 }
+
+const modulo = (value, whole) => (value % whole) + (value % whole < 0 ? whole : 0);

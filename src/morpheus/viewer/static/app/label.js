@@ -3,9 +3,9 @@
 import { render, useEffect, useLayoutEffect, useRef, useState } from "../vendor/vendor.js";
 import { listLayers } from "./layers.js";
 import { STRETCHES } from "./render.js";
-import { drawEdges, drawStamp, stampSide } from "./stamps.js";
+import { edges, stamp, stampSide } from "./stamps.js";
 import { Tiles } from "./tiles.js";
-import { html } from "./ui.js";
+import { Drawing, html, Messages } from "./ui.js";
 
 const PATIENCE = 120; // s; the server may be starting again
 const PAUSE = 1000; // ms between two attempts
@@ -38,7 +38,7 @@ class Refused extends Error {}
 function Page({ session, tiles }) {
   const [voter, setVoter] = useState(session.panel.length === 1 ? session.panel[0] : null);
   const [now, setNow] = useState(null); // {source, progress, answer}
-  const [busy, setBusy] = useState(false);
+  const [busy, setBusy] = useState(null); // "loading" or "voting"
   const [ready, setReady] = useState(false);
   const [failure, setFailure] = useState(null);
   const [theme, setTheme] = useState("dark");
@@ -46,16 +46,22 @@ function Page({ session, tiles }) {
     document.documentElement.dataset.theme = theme;
   }, [theme]);
 
-  const waiting = () => setFailure("The server does not answer; trying again. Nothing is lost.");
+  const turn = useRef(0); // grows when the voter leaves: what was asked for before is dropped
+  const mine = turn.current;
+  const fresh = () => mine === turn.current;
+  const waiting = () => fresh() && setFailure("The server does not answer; trying again. Nothing is lost.");
   const load = async (path) => {
-    setBusy(true);
+    setBusy("loading");
     try {
-      setNow(await ask(`${path}?voter=${encodeURIComponent(voter)}`, null, waiting));
+      const found = await ask(`${path}?voter=${encodeURIComponent(voter)}`, null, waiting);
+      if (!fresh()) return;
+      setNow(found);
       setFailure(null);
     } catch (error) {
+      if (!fresh()) return;
       setFailure(error.message);
     }
-    setBusy(false);
+    setBusy(null);
   };
   useEffect(() => {
     if (voter !== null) load("api/next");
@@ -67,15 +73,15 @@ function Page({ session, tiles }) {
     return () => clearTimeout(timer);
   }, [now?.source?.id]);
   const answer = async (name) => {
-    if (busy || !ready || !now?.source) return;
-    setBusy(true);
+    if (busy || !ready || voter === null || !now?.source) return;
+    setBusy("voting");
     try {
       const vote = { voter, source: now.source.id, answer: name, token: crypto.randomUUID() };
       await ask("api/vote", vote, waiting);
       await load("api/next");
     } catch (error) {
       setFailure(`The vote on source ${now.source.id} may not be kept: ${error.message}. Answer it again.`);
-      setBusy(false);
+      setBusy(null);
     }
   };
   // With what is seen, and not a moment later: no key is lost.
@@ -84,7 +90,7 @@ function Page({ session, tiles }) {
       if (/^(INPUT|SELECT)$/.test(event.target.tagName) || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
       const found = session.answers.find((one, i) => event.key === String(i + 1) || event.key.toLowerCase() === one.key);
       if (found) answer(found.name);
-      else if (event.key === "Backspace" && voter !== null) load("api/back");
+      else if (event.key === "Backspace" && voter !== null && !busy) load("api/back");
       else return;
       event.preventDefault();
     };
@@ -101,6 +107,13 @@ function Page({ session, tiles }) {
       <p class="note">Nobody sees the answers of others, or those of the model.</p>
     </div>`;
   }
+  const anotherVoter = () => {
+    turn.current += 1;
+    setBusy(null);
+    setNow(null); // nobody sees what another said
+    setFailure(null);
+    setVoter(null);
+  };
   const progress = now?.progress;
   const fail = (error) => setFailure(`A picture cannot be shown: ${error.message}`);
   return html`
@@ -113,10 +126,10 @@ function Page({ session, tiles }) {
           <span id="progress">${progress.voted} of ${progress.total}</span>
         </div>`}
         <span class="buttons">
-          <button title="The last one again (Backspace)" disabled=${busy} onClick=${() => load("api/back")}>
+          <button title="The last one again (Backspace)" disabled=${Boolean(busy)} onClick=${() => load("api/back")}>
             Back
           </button>
-          ${session.panel.length > 1 && html`<button onClick=${() => setVoter(null)}>Another voter</button>`}
+          ${session.panel.length > 1 && html`<button disabled=${busy === "voting"} onClick=${anotherVoter}>Another voter</button>`}
           <button aria-label="Dark or light" onClick=${() => setTheme(theme === "dark" ? "light" : "dark")}>
             ${theme === "dark" ? "☀" : "☾"}
           </button>
@@ -125,13 +138,13 @@ function Page({ session, tiles }) {
       ${now?.source
         ? html`<${Views} key=${now.source.id} ...${{ tiles, source: now.source, fail }} />`
         : html`<div class="start"><h2>${now ? "That was the last one. Thank you." : "…"}</h2></div>`}
-      <footer class="answers" aria-label="Answers" aria-busy=${busy || !ready}>
-        ${failure && html`<div class="message failed" role="alert">${failure}</div>`}
+      <footer class="answers" aria-label="Answers" aria-busy=${Boolean(busy) || !ready}>
+        <${Messages} role="alert" text=${failure} className="failed" />
         ${session.answers.map(
           (one, i) => html`<button
             title=${one.meaning}
             class=${now?.answer === one.name ? "on" : ""}
-            disabled=${busy || !now?.source}
+            disabled=${Boolean(busy) || !now?.source}
             onClick=${(event) => event.detail < 2 && answer(one.name)}
           >
             ${one.label}<kbd>${i + 1} ${one.key}</kbd>
@@ -206,20 +219,15 @@ function Views({ tiles, source, fail }) {
 }
 
 function Picture({ tiles, place, settings, layer, fail }) {
-  const canvas = useRef(null);
-  useEffect(() => {
-    const stretch = { kind: settings.kind, low: -2, high: settings.high, color: "#ffffff" };
-    drawStamp(canvas.current, layer, tiles, place, { stretch, palette: "safe" }).catch(fail);
-  }, [place.side, settings.kind, settings.high]);
-  return html`<canvas ref=${canvas} role="img" aria-label=${layer.name}></canvas>`;
+  const { kind, high } = settings;
+  const stretch = { kind, low: -2, high, color: "#ffffff" };
+  const make = () => stamp(layer, tiles, place, { stretch, palette: "safe" });
+  return html`<${Drawing} inputs=${[place.side, kind, high]} label=${layer.name} ...${{ make, fail }} />`;
 }
 
 function Edges({ tiles, place, source, fail }) {
-  const canvas = useRef(null);
-  useEffect(() => {
-    drawEdges(canvas.current, tiles, place, source.id).catch(fail);
-  }, [place.side]);
-  return html`<canvas class="over" ref=${canvas} role="img" aria-label="Outlines"></canvas>`;
+  const make = () => edges(tiles, place, source.id);
+  return html`<${Drawing} class="over" inputs=${[place.side]} label="Outlines" ...${{ make, fail }} />`;
 }
 
 async function start() {

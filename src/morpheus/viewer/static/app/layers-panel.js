@@ -11,35 +11,33 @@ export function LayersPanel({ app, state }) {
     groups.get(layer.group).push(layer);
   }
   return html`
-    <section aria-label="Layers" class="panel">
-      <div class="row">
-        <button
-          class=${state.blink ? "on" : ""}
-          aria-pressed=${state.blink}
-          title="Show the layers that are switched on in turn (b)"
-          onClick=${() => app.toggleBlink()}
+    <div class="row">
+      <button
+        class=${state.blink ? "on" : ""}
+        aria-pressed=${state.blink}
+        title="Show the layers that are switched on in turn (b)"
+        onClick=${() => app.toggleBlink()}
+      >
+        Blink
+      </button>
+      <label class="inline">
+        Colours
+        <select
+          value=${state.palette}
+          onChange=${(event) => app.store.set({ palette: event.target.value })}
         >
-          Blink
-        </button>
-        <label class="inline">
-          Colours
-          <select
-            value=${state.palette}
-            onChange=${(event) => app.store.set({ palette: event.target.value })}
-          >
-            <option value="safe">Colour-blind safe</option>
-            <option value="paper">As in the paper</option>
-          </select>
-        </label>
-      </div>
-      ${[...groups].map(
-        ([group, layers]) => html`
-          <h3>${group}</h3>
-          ${layers.map((layer) => html`<${LayerRow} key=${layer.id} ...${{ app, state, layer }} />`)}
-          ${group === "Sources" && app.run.catalog && html`<${MarksRow} ...${{ app, state }} />`}
-        `,
-      )}
-    </section>
+          <option value="safe">Colour-blind safe</option>
+          <option value="paper">As in the paper</option>
+        </select>
+      </label>
+    </div>
+    ${[...groups].map(
+      ([group, layers]) => html`
+        <h3>${group}</h3>
+        ${layers.map((layer) => html`<${LayerRow} key=${layer.id} ...${{ app, state, layer }} />`)}
+        ${group === "Sources" && app.run.catalog && html`<${MarksRow} ...${{ app, state }} />`}
+      `,
+    )}
   `;
 }
 
@@ -158,7 +156,7 @@ function MarksRow({ app, state }) {
         <input
           type="checkbox"
           checked=${state.marks}
-          onChange=${() => app.store.set({ marks: !state.marks })}
+          onChange=${() => app.toggleMarks()}
         />
         <span>Catalogue</span>
         <small>${app.run.catalog.n.toLocaleString("en")} sources</small>

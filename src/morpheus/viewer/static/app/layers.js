@@ -1,9 +1,10 @@
 // The layers of a map: what they are called, which tiles they need, and how they are drawn.
 
 import { ImageTile, TileGrid, TileLayer } from "../vendor/vendor.js";
+import { bitmap } from "./loading.js";
 import {
+  asPicture,
   bandColors,
-  colorNumber,
   drawBand,
   drawClasses,
   drawDifference,
@@ -12,7 +13,6 @@ import {
   scatterColors,
   shareColors,
 } from "./render.js";
-import { bitmap } from "./tiles.js";
 
 const BACKGROUND_COLOR = "#ffffff";
 
@@ -62,9 +62,10 @@ export const colorOf = (c, palette) =>
   c.source ? (palette === "paper" ? c.paper : c.safe) : BACKGROUND_COLOR;
 
 /**
- * Makes a function that draws a layer's tile: (level, row, column) to a promise of RGBA numbers, or
- * for pictures of the address.
+ * Makes a function that draws a layer's tile: (level, row, column) to a promise of RGBA numbers.
+ * The layer 'rgb' needs none: its tiles are pictures.
  *
+ * @param other tiles of the run that a layer 'change' compares with, or null
  * @param look what the drawing depends on: {stretch, palette, colorOfSource}
  */
 export function painter(layer, tiles, other, look) {
@@ -120,7 +121,7 @@ export function lookKey(layer, state) {
 }
 
 /** The grid of tiles, in pixels of the image: x to the right, y up, the first pixel's centre at 0. */
-export function tileGrid(manifest) {
+function tileGrid(manifest) {
   const [height, width] = manifest.shape;
   const whole = manifest.tile * 2 ** manifest.levels;
   // The rows of tiles are counted from the bottom, OpenLayers' from the top: the grid ends above
@@ -153,11 +154,6 @@ function exists(manifest, [level, row, column]) {
 export function makeLayer(layer, tiles, projection, holder) {
   const { manifest } = tiles;
   const [height, width] = manifest.shape;
-  const empty = () =>
-    Object.assign(document.createElement("canvas"), {
-      width: manifest.tile,
-      height: manifest.tile,
-    });
   const source = new ImageTile({
     projection,
     tileGrid: tileGrid(manifest),
@@ -166,24 +162,17 @@ export function makeLayer(layer, tiles, projection, holder) {
     transition: 0,
     loader: async (z, x, y) => {
       const where = place(manifest, z, x, y);
-      if (!exists(manifest, where)) return empty();
+      if (!exists(manifest, where)) return asPicture(new Uint32Array(manifest.tile ** 2), manifest.tile);
       if (layer.id === "rgb") return bitmap(tiles.address("rgb", ...where));
-      const canvas = empty();
-      const colors = await holder.paint(...where);
-      const bytes = new Uint8ClampedArray(colors.buffer);
-      canvas
-        .getContext("2d")
-        .putImageData(new ImageData(bytes, manifest.tile, manifest.tile), 0, 0);
-      return canvas;
+      return asPicture(await holder.paint(...where), manifest.tile);
     },
   });
   return new TileLayer({
     source,
     extent: [-0.5, -0.5, width - 0.5, height - 0.5],
-    className: `layer-${layer.id.replace(/[^a-z]/gi, "-")}`,
+    // Of this layer alone: OpenLayers draws layers of one class into one canvas.
+    className: `layer-${[...layer.id].map((c) => c.codePointAt(0).toString(16)).join("")}`,
     background: "transparent",
     properties: { id: layer.id },
   });
 }
-
-export const outlineColor = (color) => colorNumber(color);

@@ -8,6 +8,7 @@ import {
   Projection,
   View,
 } from "../vendor/vendor.js";
+import { SHARES } from "./coding.js";
 import { colorOf, findPlane, listLayers, lookKey, makeLayer, painter } from "./layers.js";
 import { Overlay } from "./overlay.js";
 import { colorNumber } from "./render.js";
@@ -15,6 +16,8 @@ import { colorNumber } from "./render.js";
 const CLOSEST = 1 / 16; // pixels of the image for one of the screen
 const BLINK = 700; // ms
 const EVERY = "\0"; // the look of a layer that was not drawn yet
+const AGAIN = 4000; // ms until tiles that are missing are asked for again, then twice as long
+const TRIES = 5; // of a tile; then it is missing until its layer is drawn anew
 
 /** Makes the view that one or two maps share. */
 export function makeView(manifest) {
@@ -37,14 +40,19 @@ export function makeView(manifest) {
 
 export class FieldMap {
   /**
-   * @param run {manifest, tiles, catalog, sky}
-   * @param other the run that it is compared with, or null
-   * @param first the run whose sources have the numbers that the state has
+   * @param target the element that it fills
+   * @param app has the runs, {manifest, tiles, catalog, sky}, the state and the view
+   * @param index of the run; the first is compared with the second
    */
-  constructor(target, run, other, first, view, store) {
-    Object.assign(this, { run, other, first, store });
+  constructor(target, app, index) {
+    const { store, view } = app;
+    const run = app.runs[index];
+    const other = index === 0 ? app.other : null;
+    Object.assign(this, { app, run, other, store });
     this.available = new Map(listLayers(run.manifest, other !== null).map((l) => [l.id, l]));
     this.holders = new Map();
+    this.missing = new Map(); // tile: source
+    this.tries = new WeakMap();
     this.overlay = run.catalog && new Overlay(run.catalog, run.sky, () => store.state, () => this.selected());
     const interactions = defaultInteractions({ altShiftDragRotate: false, pinchRotate: false, keyboard: false });
     this.map = new OlMap({ target, view, controls: [], interactions, layers: [], maxTilesLoading: 24 });
@@ -56,6 +64,19 @@ export class FieldMap {
     }
     this.map.on("click", (event) => this.click(event));
     this.update(store.state);
+    if (store.state.blink) this.blink(true);
+  }
+
+  focus() {
+    this.map.getTargetElement().focus();
+  }
+
+  /** Lets go of the view and of the page. */
+  dispose() {
+    clearInterval(this.timer);
+    clearTimeout(this.again);
+    this.map.setView(null);
+    this.map.dispose();
   }
 
   /** Sets layers, opacities and looks as a state says. */
@@ -63,7 +84,8 @@ export class FieldMap {
     const wanted = state.layers.filter((l) => this.available.has(l.id));
     const ids = new Set(wanted.map((l) => l.id));
     for (const [id, holder] of this.holders) {
-      holder.layer.setVisible(ids.has(id));
+      if (!ids.has(id)) holder.layer.setVisible(false);
+      else if (!state.blink || id === "outlines") holder.layer.setVisible(true);
     }
     wanted.forEach(({ id, opacity, add }, index) => {
       const holder = this.holder(id);
@@ -88,10 +110,30 @@ export class FieldMap {
       holder = { about: this.available.get(id), key: EVERY, paint: null, blend: "normal" };
       holder.layer = makeLayer(holder.about, this.run.tiles, this.map.getView().getProjection(), holder);
       holder.layer.on("prerender", () => this.setBlend(holder));
+      const source = holder.layer.getSource();
+      source.on("tileloaderror", ({ tile }) => this.miss(tile, source));
       this.holders.set(id, holder);
       this.map.addLayer(holder.layer);
     }
     return holder;
+  }
+
+  /** Says that tiles are missing, once for all of them, and asks for them again a little later. */
+  miss(tile, source) {
+    const tries = (this.tries.get(tile) ?? 0) + 1;
+    this.tries.set(tile, tries);
+    if (!this.missing.size) {
+      this.app.fail(tile.getError());
+      this.again = setTimeout(() => {
+        const tiles = [...this.missing];
+        this.missing.clear();
+        for (const [one, its] of tiles) {
+          const current = one.key === its.getKey(); // of the look that the layer has now
+          if (current && this.tries.get(one) < TRIES) one.load();
+        }
+      }, AGAIN * 2 ** (tries - 1));
+    }
+    this.missing.set(tile, source);
   }
 
   setBlend(holder) {
@@ -145,19 +187,21 @@ export class FieldMap {
   /** The number that the selected source has in this run, or null. */
   selected() {
     const { selected } = this.store.state;
-    return this.run.catalog?.counterpart(this.first.catalog, selected) ?? null;
+    return this.run.catalog?.counterpart(this.app.run.catalog, selected) ?? null;
   }
 
-  /** Gives the source of a run at a place of the screen: its row, or null. */
+  /** The row of the source of a run at a place of the screen; null if none is seen there. */
   sourceAt(pixel, { catalog } = this.run) {
-    if (!catalog || !this.store.state.marks) return null;
+    const { marks, layers } = this.store.state;
+    if (!catalog || !(marks || layers.some(({ id }) => id === "outlines"))) return null;
     const [x, y] = this.map.getCoordinateFromPixel(pixel);
     return catalog.at(x, y, 8 * this.map.getView().getResolution());
   }
 
   click(event) {
-    const row = this.sourceAt(event.pixel, this.first);
-    this.store.set({ selected: row === null ? null : this.first.catalog.column("id")[row] });
+    const { run } = this.app; // the state has the numbers of its sources
+    const row = this.sourceAt(event.pixel, run);
+    this.app.select(row === null ? null : run.catalog.column("id")[row]);
   }
 
   /** Brings the whole field into view. */
@@ -168,20 +212,17 @@ export class FieldMap {
   }
 }
 
-/** The probability of every class, and the signal to noise in every band, at a pixel. */
-export async function valuesAt(run, x, y) {
-  const { manifest, tiles } = run;
-  const [column, row] = [Math.round(x), Math.round(y)];
-  const [height, width] = manifest.shape;
-  if (column < 0 || row < 0 || column >= width || row >= height) return null;
-  const where = [0, Math.floor(row / manifest.tile), Math.floor(column / manifest.tile)];
-  const at = 4 * ((manifest.tile - 1 - (row % manifest.tile)) * manifest.tile + (column % manifest.tile));
-  const shares = await Promise.all(
+/** The probability of every class at a place: {class, value}; of none outside the field. */
+export async function valuesAt({ manifest, tiles }, x, y) {
+  const { tile, shape: [height, width] } = manifest;
+  const [i, j] = [Math.round(x), Math.round(y)];
+  if (i < 0 || j < 0 || i >= width || j >= height) return [];
+  const where = [0, Math.floor(j / tile), Math.floor(i / tile)];
+  const at = 4 * ((tile - 1 - (j % tile)) * tile + (i % tile)); // rows from the top down
+  return Promise.all(
     manifest.classes.map(async (c) => {
       const { set, channel } = findPlane(manifest, "share", c.name);
-      const code = (await tiles.bytes(set, ...where))[at + channel];
-      return { class: c, value: code ? (code - 1) / 254 : null };
+      return { class: c, value: SHARES[(await tiles.bytes(set, ...where))[at + channel]] };
     }),
   );
-  return { column, row, shares };
 }

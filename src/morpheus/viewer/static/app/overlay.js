@@ -2,7 +2,7 @@
 
 import { Layer } from "../vendor/vendor.js";
 import { colorOf } from "./layers.js";
-import { channels } from "./render.js";
+import { colorNumber, drawDot } from "./render.js";
 
 const ELLIPSES = 4000; // at most so many are drawn; more are marks
 const NUMBERS = 250;
@@ -89,10 +89,7 @@ export class Overlay {
     const { width, height } = context.canvas;
     const image = context.createImageData(width, height);
     const pixels = new Uint32Array(image.data.buffer);
-    const colors = this.colors.map((color) => {
-      const [r, g, b] = channels(color);
-      return ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
-    });
+    const colors = this.colors.map((color) => colorNumber(color));
     const half = rows.length > 20000 ? 0 : 1;
     const [xs, ys] = [this.catalog.column("x"), this.catalog.column("y")];
     const scale = view.pixelRatio / view.resolution;
@@ -100,37 +97,27 @@ export class Overlay {
       const x = Math.round((xs[row] - view.left) * scale);
       const y = Math.round((view.top - ys[row]) * scale);
       const color = colors[this.catalog.classOf[row]] ?? 0xffffffff;
-      for (let j = y - half; j <= y + half; j++) {
-        if (j < 0 || j >= height) continue;
-        for (let i = x - half; i <= x + half; i++) {
-          if (i >= 0 && i < width) pixels[j * width + i] = color;
-        }
-      }
+      drawDot(pixels, width, height, x, y, half, color);
     }
     context.putImageData(image, 0, 0);
   }
 
-  /** The path of a source's aperture. */
+  /** The path of a source's aperture; gives where a number stands: on it, to the upper right. */
   ellipse(context, row, view, grow = 0) {
-    const value = (name) => this.catalog.column(name)?.[row];
     const [x, y] = this.screen(row, view);
     const scale = view.pixelRatio / view.resolution;
-    let major = value("kron_semi_major");
-    if (!(major > 0)) major = 3 * value("semi_major");
-    let ratio = 1 - value("ellipticity");
-    if (!(major > 0) || !(ratio > 0)) [major, ratio] = [Math.sqrt((value("area") || 9) / Math.PI), 1];
-    const [a, b] = [major * scale, major * ratio * scale].map((side) => Math.max(side, 3) + grow);
-    const angle = this.angle(row);
+    const { major, ratio, angle: fromNorth } = this.catalog.ellipse(row);
+    const [a, b] = [major, major * ratio].map((side) => Math.max(side * scale || 0, 3) + grow);
+    const angle = this.angle(row, fromNorth);
     context.beginPath();
     context.ellipse(x, y, a, b, -angle, 0, 2 * Math.PI);
-    // Where a number stands: on the ellipse, to the upper right.
     const radius = (a * b) / Math.hypot(b * Math.cos(Math.PI / 4 - angle), a * Math.sin(Math.PI / 4 - angle));
     return [x + radius * Math.SQRT1_2, y - radius * Math.SQRT1_2];
   }
 
-  /** Angle of the major axis from x towards y, in radians. */
-  angle(row) {
-    const angle = ((this.catalog.column("position_angle")?.[row] || 0) * Math.PI) / 180;
+  /** Angle of the major axis from x towards y, in radians, of a position angle in degrees. */
+  angle(row, fromNorth) {
+    const angle = (fromNorth * Math.PI) / 180;
     if (!this.sky.known) return angle + Math.PI / 2;
     const [north, east] = this.sky.compass(this.catalog.column("x")[row], this.catalog.column("y")[row]);
     return Math.atan2(

@@ -1,10 +1,11 @@
 // Linked plots: a histogram, and sources as points; a brush on one is a range for all.
 
 import { axisBottom, axisLeft, brush, brushX, scaleLinear, select } from "../vendor/vendor.js";
-import { channels } from "./render.js";
+import { colorNumber, drawDot } from "./render.js";
 
 const MARGIN = { top: 8, right: 10, bottom: 36, left: 48 };
 const BINS = 60;
+const HIDDEN = colorNumber("#808894", 120);
 
 /** A frame with axes, a canvas for what is many, and a brush. */
 class Plot {
@@ -78,7 +79,7 @@ class Plot {
 }
 
 export class Histogram extends Plot {
-  draw(catalog, name, { range, colors, onRange }) {
+  draw(catalog, name, { ranges, colors, onRange }) {
     const [width, height] = this.measure();
     const values = catalog.column(name);
     const domain = catalog.core(name);
@@ -111,6 +112,7 @@ export class Histogram extends Plot {
       });
     }
     this.axes(x, y, catalog.title(name), "sources");
+    const range = ranges[name];
     this.brush(brushX, range && clamp(range.map(x), width), (selection) =>
       onRange({ [name]: selection && selection.map(x.invert) }),
     );
@@ -127,11 +129,7 @@ export class Scatter extends Plot {
     const context = this.canvas.getContext("2d");
     const image = context.createImageData(w, h);
     const pixels = new Uint32Array(image.data.buffer);
-    const numbers = colors.map((color) => {
-      const [r, g, b] = channels(color);
-      return ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
-    });
-    const hidden = ((120 << 24) | (148 << 16) | (136 << 8) | 128) >>> 0;
+    const numbers = colors.map((color) => colorNumber(color));
     const half = catalog.n > 5000 ? 0 : 1;
     const at = (scale, values) => {
       const [[d0, d1], [r0, r1]] = [scale.domain(), scale.range()];
@@ -144,12 +142,8 @@ export class Scatter extends Plot {
         if (catalog.shown[row] !== pass) continue;
         const [i0, j0] = [px(row), py(row)];
         if (!(i0 >= 0 && i0 < w && j0 >= 0 && j0 < h)) continue;
-        const color = pass ? numbers[catalog.classOf[row]] ?? 0xffffffff : hidden;
-        for (let j = Math.max(0, j0 - half); j <= Math.min(h - 1, j0 + half); j++) {
-          for (let i = Math.max(0, i0 - half); i <= Math.min(w - 1, i0 + half); i++) {
-            pixels[j * w + i] = color;
-          }
-        }
+        const color = pass ? numbers[catalog.classOf[row]] ?? 0xffffffff : HIDDEN;
+        drawDot(pixels, w, h, i0, j0, half, color);
       }
     }
     context.putImageData(image, 0, 0);

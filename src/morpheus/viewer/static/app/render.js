@@ -1,6 +1,6 @@
 // Bytes of tiles become colours.
 
-import { BAND_CODES, SIGNALS, bandCode, labelCode } from "./coding.js";
+import { BAND_CODES, SHARES, SIGNALS, bandCode, labelCode } from "./coding.js";
 
 export const STRETCHES = {
   asinh: (t) => Math.asinh(10 * t) / Math.asinh(10),
@@ -12,7 +12,7 @@ export const STRETCHES = {
 const INFERNO = ["#000004", "#420a68", "#932667", "#dd513a", "#fca50a", "#fcffa4"].map(channels);
 
 /** Red, green and blue, 0 to 255, of '#rrggbb'. */
-export function channels(color) {
+function channels(color) {
   return [1, 3, 5].map((i) => parseInt(color.slice(i, i + 2), 16));
 }
 
@@ -35,8 +35,7 @@ export function shareColors(color) {
   const [r, g, b] = channels(color);
   const colors = new Uint32Array(256);
   for (let code = 1; code < 256; code++) {
-    const share = (code - 1) / 254;
-    colors[code] = pixel(r * share, g * share, b * share);
+    colors[code] = pixel(r * SHARES[code], g * SHARES[code], b * SHARES[code]);
   }
   return colors;
 }
@@ -45,7 +44,7 @@ export function shareColors(color) {
 export function scatterColors() {
   const colors = new Uint32Array(256);
   for (let code = 1; code < 256; code++) {
-    const place = ((code - 1) / 254) * (INFERNO.length - 1);
+    const place = SHARES[code] * (INFERNO.length - 1);
     const i = Math.min(Math.floor(place), INFERNO.length - 2);
     colors[code] = pixel(...INFERNO[i].map((part, k) => part + (place - i) * (INFERNO[i + 1][k] - part)));
   }
@@ -81,15 +80,15 @@ export function drawClasses(out, planes, background) {
     let second = 0;
     let leader = 0;
     for (let c = 0; c < planes.length; c++) {
-      const value = planes[c].bytes[i + planes[c].channel] - 1;
+      const value = SHARES[planes[c].bytes[i + planes[c].channel]];
       if (value > first) {
         second = first;
         first = value;
         leader = c;
       } else if (value > second) second = value;
     }
-    const lead = (first - second) / 254;
-    const value = 1 - (dark - 1) / 254;
+    const lead = first - second;
+    const value = 1 - SHARES[dark];
     const [r, g, b] = colors[leader];
     out[k] = pixel(
       value * (255 - lead * (255 - r)),
@@ -106,7 +105,7 @@ export function drawDifference(out, first, second, channel) {
       out[k] = 0;
       continue;
     }
-    const change = (second[i] - first[i]) / 254;
+    const change = SHARES[second[i]] - SHARES[first[i]];
     const fade = 1 - Math.sqrt(Math.abs(change));
     const [r, g, b] = change < 0 ? [33, 102, 172] : [178, 24, 43];
     const mix = (part) => part + fade * (247 - part);
@@ -144,3 +143,19 @@ export function drawOutlines(out, bytes, side, colorOf) {
 
 /** A colour '#rrggbb' as the number of a pixel. */
 export const colorNumber = (color, alpha = 255) => pixel(...channels(color), alpha);
+
+/** Writes a square dot, 2 `half` + 1 pixels a side, into the numbers of a picture. */
+export function drawDot(pixels, width, height, x, y, half, color) {
+  const [bottom, right] = [Math.min(height - 1, y + half), Math.min(width - 1, x + half)];
+  for (let j = Math.max(0, y - half); j <= bottom; j++) {
+    for (let i = Math.max(0, x - half); i <= right; i++) pixels[j * width + i] = color;
+  }
+}
+
+/** A picture (ImageBitmap) of the numbers of a square of pixels. */
+export function asPicture(colors, side) {
+  const canvas = new OffscreenCanvas(side, side);
+  const bytes = new Uint8ClampedArray(colors.buffer);
+  canvas.getContext("2d").putImageData(new ImageData(bytes, side, side), 0, 0);
+  return canvas.transferToImageBitmap();
+}

@@ -87,40 +87,60 @@ export function separation(ra1, dec1, ra2, dec2) {
   return (2 * Math.asin(chord / 2) * 3600) / DEGREE;
 }
 
-/** Writes a position, sexagesimal or in degrees. */
+/** Writes a position, sexagesimal or in degrees; what is rounded to 24 h or 360 degrees is 0. */
 export function formatPosition(ra, dec, sexagesimal) {
-  if (!sexagesimal) return `${ra.toFixed(6)} ${dec < 0 ? "" : "+"}${dec.toFixed(6)}`;
-  return `${sixtieths(ra / 15, 3)} ${dec < 0 ? "-" : "+"}${sixtieths(Math.abs(dec), 2)}`;
+  const write = sexagesimal ? sixtieths : decimals;
+  const [first, second] = sexagesimal
+    ? [write(ra / 15, 3, 24), write(Math.abs(dec), 2)]
+    : [write(ra, 6, 360), write(Math.abs(dec), 6)];
+  return `${first} ${dec < 0 && /[1-9]/.test(second) ? "-" : "+"}${second}`;
 }
 
-/** Reads a position, 'ra dec' in degrees or sexagesimal with colons, letters or spaces; or null. */
-export function parsePosition(text) {
-  const parts = text
-    .replace(/[−–]/g, "-")
-    .split(/[\s,hdms:°'"′″]+/i)
-    .filter(Boolean);
-  const numbers = parts.map(Number);
-  if (numbers.some((part) => !Number.isFinite(part))) return null;
-  let ra, dec;
-  if (numbers.length === 2) {
-    [ra, dec] = numbers;
-  } else if (numbers.length === 6) {
-    if (numbers.some((part, i) => part < 0 && i !== 3)) return null;
-    const sign = parts[3].startsWith("-") ? -1 : 1;
-    ra = 15 * (numbers[0] + numbers[1] / 60 + numbers[2] / 3600);
-    dec = sign * (Math.abs(numbers[3]) + numbers[4] / 60 + numbers[5] / 3600);
-  } else return null;
-  return ra >= 0 && ra <= 360 && Math.abs(dec) <= 90 ? [ra, dec] : null;
+/** A number of degrees, less than `whole` also when it is rounded. */
+function decimals(value, digits, whole = Infinity) {
+  const text = value.toFixed(digits);
+  return Number(text) < whole ? text : (0).toFixed(digits);
 }
 
-function sixtieths(value, digits) {
-  const unitsPerSecond = 10 ** digits;
-  const total = Math.round(value * 3600 * unitsPerSecond);
-  const seconds = (total % (60 * unitsPerSecond)) / unitsPerSecond;
-  const minutes = Math.floor(total / (60 * unitsPerSecond)) % 60;
-  const whole = Math.floor(total / (3600 * unitsPerSecond));
+/** Hours or degrees, minutes and seconds, less than `whole` also when they are rounded. */
+function sixtieths(value, digits, whole = Infinity) {
+  const second = 10 ** digits; // all is counted in the last digit of the seconds
+  let total = Math.round(value * 3600 * second);
+  if (total >= whole * 3600 * second) total = 0;
+  const [minutes, seconds] = [Math.floor(total / (60 * second)), (total % (60 * second)) / second];
   const two = (number) => String(number).padStart(2, "0");
-  return `${two(whole)}:${two(minutes)}:${seconds.toFixed(digits).padStart(digits + 3, "0")}`;
+  const rest = seconds.toFixed(digits).padStart(digits + 3, "0");
+  return `${two(Math.floor(minutes / 60))}:${two(minutes % 60)}:${rest}`;
+}
+
+const NUMBER = String.raw`(\d+\.?\d*|\.\d+)`;
+const DEGREES = new RegExp(String.raw`^${NUMBER}[\s,°d]+([+-]?)${NUMBER}[°d]?$`, "i");
+const SIXTIETHS = new RegExp(
+  String.raw`^(\d+)[\s:h]+(\d+)[\s:m]+${NUMBER}s?[\s,]*` +
+    String.raw`([+-]?)(\d+)[\s:d°]+(\d+)[\s:m'′]+${NUMBER}[s"″]?$`,
+  "i",
+);
+
+/**
+ * Reads a position, 'ra dec' in degrees, or sexagesimal with colons, letters or spaces.
+ *
+ * @returns right ascension, at least 0 and less than 360, and declination in degrees; or null, also
+ *   if minutes or seconds are 60 or more: that is a slip, and not to be guessed at.
+ */
+export function parsePosition(text) {
+  const plain = text.trim().replace(/[−–]/g, "-").replace(/^\+/, "");
+  let ra, sign, dec;
+  const degrees = plain.match(DEGREES);
+  if (degrees) {
+    [ra, sign, dec] = [Number(degrees[1]), degrees[2], Number(degrees[3])];
+  } else {
+    const parts = plain.match(SIXTIETHS);
+    if (!parts) return null;
+    const [h, m, s, , d, arcmin, arcsec] = parts.slice(1).map(Number);
+    if ([m, s, arcmin, arcsec].some((part) => part >= 60)) return null;
+    [ra, sign, dec] = [15 * (h + m / 60 + s / 3600), parts[4], d + arcmin / 60 + arcsec / 3600];
+  }
+  return ra < 360 && dec <= 90 ? [ra, sign === "-" ? -dec : dec] : null;
 }
 
 const unit = (ra, dec) => [

@@ -1,46 +1,36 @@
 // One source: pictures, classes, measurements, neighbours.
 
-import { useEffect, useRef, useState } from "../vendor/vendor.js";
+import { useState } from "../vendor/vendor.js";
 import { colorOf } from "./layers.js";
 import { formatPosition, separation } from "./sky.js";
-import { drawStamp, stampSide } from "./stamps.js";
-import { format, html } from "./ui.js";
+import { stamp, stampSide } from "./stamps.js";
+import { Drawing, format, html, useLatest } from "./ui.js";
 
 const NEIGHBOURS = 6;
 
 export function SourcePanel({ app, state }) {
-  const { catalog, manifest } = app.run;
-  const row = catalog.rowOf.get(state.selected);
-  const [details, setDetails] = useState(null);
-  useEffect(() => {
-    let current = true;
-    setDetails(null);
-    if (row !== undefined) {
-      catalog.details(row).then(
-        (found) => current && setDetails(found),
-        (error) => app.fail(error),
-      );
-    }
-    return () => (current = false);
-  }, [row]);
-  if (row === undefined) {
-    return html`<aside class="source" aria-label="Source">
-      <${Head} app=${app} title=${`No source ${state.selected}`} />
-    </aside>`;
-  }
+  const row = app.run.catalog.rowOf.get(state.selected);
+  const title = row === undefined ? `No source ${state.selected}` : `Source ${state.selected}`;
   return html`
     <aside class="source" aria-label="Source">
-      <${Head} app=${app} title=${`Source ${state.selected}`} />
-      ${details &&
-      html`
-        <${Position} ...${{ app, state, details }} />
-        <${Classes} ...${{ app, state, details, manifest }} />
-        <${Stamps} ...${{ app, state, details }} />
-        <${Flags} ...${{ catalog, details }} />
-        <${Neighbours} ...${{ app, state, row, details }} />
-        <${Measurements} ...${{ catalog, details }} />
-      `}
+      <${Head} ...${{ app, title }} />
+      ${row !== undefined && html`<${Details} key=${row} ...${{ app, state, row }} />`}
     </aside>
+  `;
+}
+
+function Details({ app, state, row }) {
+  const { catalog, manifest } = app.run;
+  const [details, setDetails] = useState(null);
+  useLatest(() => catalog.details(row), setDetails, app.fail, []);
+  if (!details) return null;
+  return html`
+    <${Position} ...${{ state, details }} />
+    <${Classes} ...${{ state, details, manifest }} />
+    <${Stamps} ...${{ app, state, details }} />
+    <${Flags} ...${{ catalog, details }} />
+    <${Neighbours} ...${{ app, state, row, details }} />
+    <${Measurements} ...${{ catalog, details }} />
   `;
 }
 
@@ -61,7 +51,7 @@ function Head({ app, title }) {
         <button class="small" title="Copy the address of this view" onClick=${() => app.share()}>
           Link
         </button>
-        <button class="small" title="Close (Esc)" onClick=${() => app.store.set({ selected: null })}>
+        <button class="small" title="Close (Esc)" onClick=${() => app.close()}>
           ✕<span class="hidden">Close</span>
         </button>
       </span>
@@ -69,11 +59,11 @@ function Head({ app, title }) {
   `;
 }
 
-function Position({ app, state, details }) {
+function Position({ state, details }) {
   const { ra, dec, x, y } = details;
   return html`
     <p class="position">
-      ${ra !== null && html`<span>${formatPosition(ra, dec, state.sexagesimal)}</span>`}
+      ${Number.isFinite(ra) && html`<span>${formatPosition(ra, dec, state.sexagesimal)}</span>`}
       <small>x ${format(x, 6)}, y ${format(y, 6)}</small>
     </p>
   `;
@@ -128,15 +118,13 @@ function Stamps({ app, state, details }) {
 }
 
 function Stamp({ app, state, layer, details, side }) {
-  const canvas = useRef(null);
+  const { palette } = state;
   const stretch = layer.band && state.stretch[layer.band.name];
-  useEffect(() => {
-    const look = { stretch, palette: state.palette, colorOfSource: () => 0 };
-    const place = { x: details.x, y: details.y, side };
-    drawStamp(canvas.current, layer, app.run.tiles, place, look).catch((error) => app.fail(error));
-  }, [details.id, state.palette, stretch]);
+  const place = { x: details.x, y: details.y, side };
+  const make = () => stamp(layer, app.run.tiles, place, { stretch, palette });
+  const drawing = { make, inputs: [palette, stretch], fail: app.fail, label: layer.name };
   return html`<figure>
-    <canvas ref=${canvas} role="img" aria-label=${layer.name}></canvas>
+    <${Drawing} ...${drawing} />
     <figcaption>${layer.name}</figcaption>
   </figure>`;
 }

@@ -2,77 +2,74 @@
 
 import { labelCode } from "./coding.js";
 import { painter } from "./layers.js";
-import { bitmap } from "./tiles.js";
+import { bitmap } from "./loading.js";
+import { asPicture } from "./render.js";
 
 const FINE = 8; // pixels of a canvas for one of the image, where lines are drawn between pixels
+const WIDEST = 2400; // pixels of a canvas
 
-/**
- * Draws a layer around a pixel into a canvas, one canvas pixel for one of the image.
- *
- * @param layer as listLayers gives it
- * @param look what its drawing depends on
- */
-export async function drawStamp(canvas, layer, tiles, { x, y, side }, look) {
-  const { manifest } = tiles;
-  const [height, width] = manifest.shape;
-  const left = Math.round(x) - Math.floor(side / 2);
-  const bottom = Math.round(y) - Math.floor(side / 2);
-  const paint = layer.id === "rgb" ? null : painter(layer, tiles, null, look);
-  const parts = [];
-  const first = (start) => Math.max(0, Math.floor(start / manifest.tile));
-  const last = (end, size) => Math.floor(Math.min(end - 1, size - 1) / manifest.tile);
-  for (let row = first(bottom); row <= last(bottom + side, height); row++) {
-    for (let column = first(left); column <= last(left + side, width); column++) {
-      parts.push(
-        (async () => {
-          const picture = paint
-            ? asCanvas(await paint(0, row, column), manifest.tile)
-            : await bitmap(tiles.address("rgb", 0, row, column));
-          return [picture, column * manifest.tile - left, row * manifest.tile - bottom];
-        })(),
-      );
+/** The first pixel of a square around a place, and the tiles that it lies on. */
+function cut({ tile, shape: [height, width] }, { x, y, side }) {
+  const [left, bottom] = [x, y].map((value) => Math.round(value) - Math.floor(side / 2));
+  const part = (value, size) => Math.floor(Math.min(Math.max(value, 0), size - 1) / tile);
+  const tiles = [];
+  for (let row = part(bottom, height); row <= part(bottom + side, height); row++) {
+    for (let column = part(left, width); column <= part(left + side, width); column++) {
+      tiles.push([row, column]);
     }
   }
-  const drawn = await Promise.all(parts);
-  Object.assign(canvas, { width: side, height: side });
+  return { left, bottom, tiles };
+}
+
+/**
+ * Draws a layer around a place, one canvas pixel for one of the image.
+ *
+ * @param layer as listLayers gives it
+ * @param place {x, y, side}, in pixels
+ * @param look what its drawing depends on
+ */
+export async function stamp(layer, tiles, place, look) {
+  const { manifest } = tiles;
+  const { tile, shape } = manifest;
+  const { side } = place;
+  const { left, bottom, tiles: parts } = cut(manifest, place);
+  const paint = layer.id === "rgb" ? null : painter(layer, tiles, null, look);
+  const pictures = await Promise.all(
+    parts.map(async ([row, column]) =>
+      paint
+        ? asPicture(await paint(0, row, column), tile)
+        : bitmap(tiles.address("rgb", 0, row, column)),
+    ),
+  );
+  const canvas = new OffscreenCanvas(side, side);
   const context = canvas.getContext("2d");
-  context.save();
   context.beginPath(); // tiles go on beyond the field
-  context.rect(-left, side - (height - bottom), width, height);
+  context.rect(-left, side - (shape[0] - bottom), shape[1], shape[0]);
   context.clip();
-  for (const [picture, dx, dy] of drawn) {
-    context.drawImage(picture, dx, side - dy - manifest.tile);
-  }
-  context.restore();
+  parts.forEach(([row, column], i) => {
+    context.drawImage(pictures[i], column * tile - left, side - ((row + 1) * tile - bottom));
+  });
+  return canvas;
 }
 
 /** Draws lines around the sources of a place: bright around one, dim around the others. */
-export async function drawEdges(canvas, tiles, { x, y, side }, target) {
-  const { manifest } = tiles;
-  const [height, width] = manifest.shape;
-  const left = Math.round(x) - Math.floor(side / 2);
-  const bottom = Math.round(y) - Math.floor(side / 2);
+export async function edges(tiles, place, target) {
+  const { tile, shape: [height, width] } = tiles.manifest;
+  const { side } = place;
+  const { left, bottom, tiles: parts } = cut(tiles.manifest, place);
   const wide = tiles.side("labels");
-  const kept = new Map();
-  const need = [];
-  const part = (value) => Math.floor(value / manifest.tile);
-  const inside = (i, j) => i >= 0 && j >= 0 && i < width && j < height;
-  for (let row = part(bottom - 1); row <= part(bottom + side); row++) {
-    for (let column = part(left - 1); column <= part(left + side); column++) {
-      if (!inside(column * manifest.tile, row * manifest.tile)) continue;
-      const load = async () =>
-        kept.set(`${row},${column}`, await tiles.bytes("labels", 0, row, column));
-      need.push(load());
-    }
-  }
-  await Promise.all(need);
+  const bytes = new Map();
+  await Promise.all(
+    parts.map(async (part) => bytes.set(part.join(), await tiles.bytes("labels", 0, ...part))),
+  );
   const label = (i, j) => {
-    const bytes = inside(i, j) && kept.get(`${part(j)},${part(i)}`);
-    if (!bytes) return 0;
-    const [dx, dy] = [i - part(i) * manifest.tile, j - part(j) * manifest.tile];
-    return labelCode(bytes, 4 * ((wide - 2 - dy) * wide + dx + 1));
+    if (i < 0 || j < 0 || i >= width || j >= height) return 0;
+    const [row, column] = [Math.floor(j / tile), Math.floor(i / tile)];
+    const at = (wide - 2 - (j - row * tile)) * wide + (i - column * tile) + 1;
+    return labelCode(bytes.get(`${row},${column}`), 4 * at);
   };
-  Object.assign(canvas, { width: side * FINE, height: side * FINE });
+  const fine = Math.max(1, Math.min(FINE, Math.floor(WIDEST / side)));
+  const canvas = new OffscreenCanvas(side * fine, side * fine);
   const context = canvas.getContext("2d");
   for (const [color, wanted, line] of [["#8a93a0", false, 1.5], ["#4cc9f0", true, 3]]) {
     context.beginPath();
@@ -82,26 +79,20 @@ export async function drawEdges(canvas, tiles, { x, y, side }, target) {
         for (const [di, dj] of [[1, 0], [0, 1]]) {
           const there = label(i + di, j + dj);
           if (here === there || (here === target || there === target) !== wanted) continue;
-          const [px, py] = [(i - left + di) * FINE, (side - (j - bottom) - dj) * FINE];
+          const [px, py] = [(i - left + di) * fine, (side - (j - bottom) - dj) * fine];
           context.moveTo(px, py);
-          context.lineTo(px + dj * FINE, py - di * FINE);
+          context.lineTo(px + dj * fine, py - di * fine);
         }
       }
     }
     Object.assign(context, { strokeStyle: color, lineWidth: line, lineCap: "square" });
     context.stroke();
   }
+  return canvas;
 }
 
 /** The side of a stamp that shows a source and what is around it. */
 export function stampSide(details) {
   const box = Math.max(details.x_max - details.x_min, details.y_max - details.y_min) + 1;
   return Math.min(400, Math.max(48, Math.round(1.8 * box)));
-}
-
-function asCanvas(colors, side) {
-  const canvas = new OffscreenCanvas(side, side);
-  const bytes = new Uint8ClampedArray(colors.buffer);
-  canvas.getContext("2d").putImageData(new ImageData(bytes, side, side), 0, 0);
-  return canvas;
 }

@@ -55,7 +55,7 @@ function defaultPlots(manifest) {
   const shortest = manifest.sets.rgb?.planes.at(-1).toLowerCase(); // wavelength
   const bluest = [shortest, ...measured].find((band) => band !== main && measured.includes(band));
   const color = bluest ? `${bluest}_mag_kron - ${main}_mag_kron` : "margin";
-  const size = ["half_light_radius_arcsec", "half_light_radius"].find((name) => names.has(name));
+  const size = ["half_light_radius_arcsec", "half_light_radius", "area"].find((name) => names.has(name));
   return { histogram: magnitude, magnitude, color, size };
 }
 
@@ -114,7 +114,7 @@ export function fromAddress(hash, fresh, known) {
         .map((part) => part.split("~"))
         .filter(([id, opacity]) => known.layers.has(id) && opacity >= 0 && opacity <= 1)
         .map(([id, opacity, add]) => ({ id, opacity: Number(opacity), add: add === "1" }));
-    } else if (name === "stretch" && what in fresh.stretch) {
+    } else if (name === "stretch" && Object.hasOwn(fresh.stretch, what)) {
       const [kind, low, high, color] = value.split(",");
       if (
         ["asinh", "log", "sqrt", "linear"].includes(kind) &&
@@ -132,11 +132,11 @@ export function fromAddress(hash, fresh, known) {
       state.without = Number(value);
     } else if (key === "source" && Number.isInteger(Number(value))) {
       state.selected = Number(value);
-    } else if (key in choice && choice[key].includes(value)) {
+    } else if (Object.hasOwn(choice, key) && choice[key].includes(value)) {
       state[key] = value;
     } else if (["marks", "sexagesimal"].includes(key)) {
       state[key] = value === "1";
-    } else if (name === "plot" && what in fresh.plots && known.column(value)) {
+    } else if (name === "plot" && Object.hasOwn(fresh.plots, what) && known.column(value)) {
       state.plots[what] = value;
     }
   }

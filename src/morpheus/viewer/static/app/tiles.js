@@ -1,7 +1,8 @@
 // Tiles as bytes: fetched and decoded once, kept while there is room.
 
+import { bitmap, keep } from "./loading.js";
+
 const KEPT = 400; // tiles of 256 KiB
-const RETRY = [500, 1500, 4000]; // ms; a server may be starting again
 
 export class Tiles {
   /** @param base address of a run, ending on a slash. */
@@ -23,36 +24,12 @@ export class Tiles {
   /** Bytes (RGBA, rows from the top down) of a tile. */
   bytes(set, level, row, column) {
     const address = this.address(set, level, row, column);
-    let promise = this.kept.get(address);
-    if (promise) {
-      this.kept.delete(address); // the one that was used last is the last to go
-    } else {
-      promise = decode(address, this.side(set));
-      promise.catch(() => this.kept.delete(address));
-      if (this.kept.size >= KEPT) this.kept.delete(this.kept.keys().next().value);
-    }
+    const promise = keep(this.kept, address, () => decode(address, this.side(set)));
+    this.kept.delete(address); // the one that was used last is the last to go
     this.kept.set(address, promise);
+    if (this.kept.size > KEPT) this.kept.delete(this.kept.keys().next().value);
     return promise;
   }
-}
-
-/** Fetches what has an address; tries again if there is no answer. */
-export async function load(address, turn = 0) {
-  let reply;
-  try {
-    reply = await fetch(address);
-  } catch (error) {
-    if (turn === RETRY.length) throw error;
-    await new Promise((done) => setTimeout(done, RETRY[turn]));
-    return load(address, turn + 1);
-  }
-  if (!reply.ok) throw new Error(`${address}: ${reply.status} ${await reply.text()}`);
-  return reply;
-}
-
-/** The picture at an address. */
-export async function bitmap(address, options) {
-  return createImageBitmap(await (await load(address)).blob(), options);
 }
 
 async function decode(address, side) {
