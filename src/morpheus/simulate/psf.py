@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-from morpheus.simulate.bands import Band, Survey
+from morpheus.simulate.bands import Band, Survey, Telescope
 from morpheus.simulate.noise import correlation_factor
 from morpheus.simulate.psf_file import measured_transfer
 
@@ -176,22 +176,33 @@ def point_source_depth(survey: Survey, band: Band) -> float:
     return band.zero_point - 2.5 * math.log10(flux)
 
 
-@cache
 def _optics(survey: Survey, band: Band) -> galsim.GSObject:
     if band.seeing:
         return galsim.Kolmogorov(fwhm=band.seeing)
     telescope = survey.telescope
-    hidden = telescope.obscuration if band.obscuration is None else band.obscuration
-    width = telescope.strut_width if band.strut_width is None else band.strut_width
+    return _aperture(
+        telescope,
+        band.pivot,
+        telescope.obscuration if band.obscuration is None else band.obscuration,
+        telescope.strut_width if band.strut_width is None else band.strut_width,
+        band.strut_angle,
+    )
+
+
+@cache
+def _aperture(
+    telescope: Telescope, pivot: float, hidden: float, width: float, angle: float
+) -> galsim.GSObject:
+    """Make what diffracts: half a second for what surveys with the same camera share."""
     return galsim.Sum(
         *(
             galsim.OpticalPSF(
-                lam=band.pivot / 10 * relative,
+                lam=pivot / 10 * relative,
                 diam=telescope.diameter,
                 obscuration=hidden,
                 nstruts=telescope.n_struts,
                 strut_thick=width,
-                strut_angle=band.strut_angle * galsim.degrees,
+                strut_angle=angle * galsim.degrees,
                 flux=1 / len(_WAVELENGTHS),
             )
             for relative in _WAVELENGTHS
