@@ -21,8 +21,8 @@ export function PlotsPanel({ app, state }) {
   `;
   return html`
     <p class="count">
-      Draw a box to choose sources: <b>${catalog.nShown.toLocaleString("en")}</b> of
-      ${" "}${catalog.n.toLocaleString("en")}
+      Draw boxes to choose: <b>${catalog.nShown.toLocaleString("en")}</b> of
+      ${" "}${catalog.n.toLocaleString("en")}${" "}
       <button
         class="small"
         disabled=${catalog.nShown === catalog.n}

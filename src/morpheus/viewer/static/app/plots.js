@@ -4,7 +4,7 @@ import { axisBottom, axisLeft, brush, brushX, scaleLinear, select } from "../ven
 import { colorNumber, drawDot } from "./render.js";
 
 const MARGIN = { top: 8, right: 10, bottom: 36, left: 48 };
-const BINS = 60;
+const [FEWEST, MOST] = [12, 60]; // bins of a histogram
 const HIDDEN = colorNumber("#808894", 120);
 
 /** A frame with axes, a canvas for what is many, and a brush. */
@@ -85,11 +85,12 @@ export class Histogram extends Plot {
     const domain = catalog.core(name);
     const x = scaleLinear(domain, [0, width]).nice();
     const [low, high] = x.domain();
-    const total = new Float64Array(BINS);
-    const byClass = colors.map(() => new Float64Array(BINS));
+    const bins = Math.min(Math.max(Math.ceil(2 * Math.cbrt(values.length)), FEWEST), MOST); // Rice's rule
+    const total = new Float64Array(bins);
+    const byClass = colors.map(() => new Float64Array(bins));
     for (let row = 0; row < values.length; row++) {
-      const place = Math.floor(((values[row] - low) / (high - low)) * BINS);
-      if (!(place >= 0 && place < BINS)) continue;
+      const place = Math.floor(((values[row] - low) / (high - low)) * bins);
+      if (!(place >= 0 && place < bins)) continue;
       total[place]++;
       const counts = byClass[catalog.classOf[row]];
       if (counts && catalog.shown[row]) counts[place]++;
@@ -98,8 +99,8 @@ export class Histogram extends Plot {
     const context = this.canvas.getContext("2d");
     context.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
     context.clearRect(0, 0, width, height);
-    const wide = width / BINS;
-    for (let place = 0; place < BINS; place++) {
+    const wide = width / bins;
+    for (let place = 0; place < bins; place++) {
       context.fillStyle = "rgba(128, 136, 148, 0.35)";
       context.fillRect(place * wide, y(total[place]), wide - 1, height - y(total[place]));
       let base = 0;
