@@ -145,7 +145,7 @@ def visit(browser, request, tmp_path):
         context = browser.new_context(
             viewport={"width": width, "height": height}, **{"color_scheme": "dark", **options}
         )
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(60_000)
         contexts.append(context)
         page = context.new_page()
         _watch(page, address.split("#")[0], refused, trouble)

@@ -387,8 +387,8 @@ class Cluster:
         """Wait until there are workers."""
         import distributed
 
-        with distributed.Client(self.address, timeout=30, set_as_default=False) as client:
-            client.wait_for_workers(n_workers, timeout=60)
+        with distributed.Client(self.address, timeout=120, set_as_default=False) as client:
+            client.wait_for_workers(n_workers, timeout=300)
 
     def close(self):
         for process in self.processes:

@@ -17,7 +17,7 @@ JSON = {"Content-Type": "application/json"}
 
 
 def ask(port, method, path, body=None, headers=JSON):
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
         connection.request(method, path, body, headers)
         reply = connection.getresponse()

@@ -119,7 +119,7 @@ def test_ctrl_c(command, config, tmp_path):
             if line.startswith("epoch 1"):
                 process.send_signal(signal.SIGINT)
                 break
-        _, error = process.communicate(timeout=120)
+        _, error = process.communicate(timeout=300)
     assert process.returncode == 130
     assert error.startswith("morpheus: interrupted")
     assert error.count("\n") == 1
