@@ -396,9 +396,9 @@ class Cluster:
             process.wait()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def make_cluster(tmp_path_factory):
-    """Starts clusters, and ends them with the session."""
+    """Starts clusters, and ends them with the file of tests."""
     made = []
 
     def make(n_workers=2):
@@ -413,7 +413,7 @@ def make_cluster(tmp_path_factory):
         cluster.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def cluster(make_cluster):
     """Two workers that all tests share."""
     return make_cluster()
