@@ -31,7 +31,7 @@ def test_no_such_folder(failure, tmp_path):
 
 
 def test_no_run(failure, tmp_path):
-    assert "report.json" in failure(tmp_path)
+    assert "there is no report.json in it; morpheus run" in failure(tmp_path)
 
 
 def test_no_folder_at_all(failure):
@@ -40,7 +40,7 @@ def test_no_folder_at_all(failure):
 
 def test_a_file(failure, tmp_path):
     (tmp_path / "file").write_text("")
-    assert "file is not there" in failure(tmp_path / "file")
+    assert "file is no folder; morpheus run makes such a folder" in failure(tmp_path / "file")
 
 
 def test_a_report_that_is_none(failure, tmp_path):

@@ -87,8 +87,15 @@ def read_record(folder: Path) -> RunRecord:
         If there is no such folder or report, or something that is needed is not in it.
     """
     if not folder.is_dir():
-        raise ProductError(f"{folder} is not there; morpheus run makes such a folder")
-    report = _Part(folder, "", read_report(folder))
+        what = "is no folder" if folder.exists() else "is not there"
+        raise ProductError(f"{folder} {what}; morpheus run makes such a folder")
+    content = read_report(folder)
+    if not content:
+        raise ProductError(
+            f"{folder} holds no complete classification: there is no {REPORT_FILE} in it;"
+            " morpheus run makes such a folder"
+        )
+    report = _Part(folder, "", content)
     model = report.part("model")
     statistics = report.texts("statistics") if "statistics" in report.content else STATISTICS
     inputs = [

@@ -174,6 +174,7 @@ export class App {
   /** Goes to what was typed: a number, a position on the sky, or 'x,y px'. */
   find(text) {
     const { catalog, sky } = this.run;
+    this.store.set({ message: null }); // what was said of the last one
     const pixels = text.match(/^\s*([-\d.]+)[\s,]+([-\d.]+)\s*(?:px|pix|pixels?)\s*$/i);
     if (/^\s*#?\d+\s*$/.test(text)) {
       const id = Number(text.replace("#", ""));

@@ -176,7 +176,7 @@ function Views({ tiles, source, fail }) {
         ${outlines && settings.outline && html`<${Edges} ...${{ tiles, place, source, fail }} />`}
         <figcaption>
           <span>${main.name}${main.detail ? ` (${main.detail})` : ""}</span>
-          <span>Source ${source.id}; ${side} pixels${scale ? `, ${(side * scale).toFixed(1)}″` : ""}</span>
+          <span>Source ${source.id}; picture of ${side} pixels${scale ? `, ${(side * scale).toFixed(1)}″` : ""}</span>
         </figcaption>
       </figure>
       <div class="bands">

@@ -21,7 +21,7 @@ export function PlotsPanel({ app, state }) {
   `;
   return html`
     <p class="count">
-      Draw boxes to choose: <b>${catalog.nShown.toLocaleString("en")}</b> of
+      Draw boxes to choose sources. <b>${catalog.nShown.toLocaleString("en")}</b> of
       ${" "}${catalog.n.toLocaleString("en")}${" "}
       <button
         class="small"
