@@ -600,12 +600,24 @@ def test_a_run_that_is_killed_again_and_again(
 # ---- what is not this run's
 
 
-def test_another_process_at_work(stopped, run):
+def test_nothing_is_left_of_what_cannot_be_run(tmp_path, arguments, command):
+    """Not even the folders above."""
+    call = arguments(tmp_path / "nowhere", tmp_path / "a/b/out", "--scheduler", "serial")
+    for more in ((), ("--chunk", str(CHUNK))):
+        assert "no such file" in line(command([*call, *more]))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_another_process_at_work(stopped, run, command, arguments, fields):
     """Two that go on with one run would remove each other's files."""
     before = sorted(stopped.rglob("*"))
+    refused = f"another process works in {stopped}: wait for it, or end it"
     with working_in(stopped):
         for more in ("--resume", "--overwrite"):
-            assert f"another process works in {stopped}: wait for it" in line(run(more))
+            assert refused in line(run(more))
+        # In memory, too: it would remove what is unfinished.
+        whole = arguments(fields["small"], stopped, "--overwrite", "--quiet")
+        assert refused in line(command(whole))
     assert sorted(stopped.rglob("*")) == before
     assert run("--resume").returncode == 0
 

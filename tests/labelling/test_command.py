@@ -1,9 +1,12 @@
 """`morpheus label` without its page: import, export, agreement, training on it, and mistakes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from astropy.table import Table
 
+from morpheus.errors import OptionError
 from morpheus.labelling import VoteStore, agreement
 from morpheus.labelling.store import SHARES
 from morpheus.model import load_model
@@ -134,6 +137,8 @@ def test_some_of_the_sources(out):
     assert len(few) == 5
     assert list(few["id"]) == list(Chosen(n=5, seed=3).of(catalog)["id"])
     assert list(few["id"]) != list(Chosen(n=5, seed=4).of(catalog)["id"])
+    with pytest.raises(OptionError, match="no sources to vote on"):
+        Chosen().of(replace(catalog, table=catalog.table[:0]))
 
 
 @pytest.mark.parametrize("file", [None, "other.sqlite"])

@@ -52,7 +52,8 @@ def working_in(folder: Path) -> Iterator[None]:
     Parameters
     ----------
     folder : Path
-        The folder. It is made if it is not there, and removed again if nothing was put in it.
+        The folder. It is made if it is not there, with those above it, and what was made and is
+        empty in the end is removed again.
 
     Yields
     ------
@@ -64,7 +65,7 @@ def working_in(folder: Path) -> Iterator[None]:
     ProductError
         If another process works in it, or it cannot be made.
     """
-    new = not folder.exists()
+    new = [one for one in (folder, *folder.parents) if not one.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         handle = os.open(folder, os.O_RDONLY) if _HAS_LOCKS else None
@@ -77,6 +78,6 @@ def working_in(folder: Path) -> Iterator[None]:
     finally:
         if handle is not None:
             os.close(handle)
-        if new:
-            with contextlib.suppress(OSError):  # it holds something
-                folder.rmdir()
+        with contextlib.suppress(OSError):  # one that holds something
+            for one in new:
+                one.rmdir()

@@ -18,6 +18,7 @@ from morpheus.inference.product import all_map_files
 from morpheus.model import ModelConfig, find_model, load_model
 from morpheus.mosaic import Region
 from morpheus.mosaic.filters import wavelength
+from morpheus.mosaic.locking import working_in
 from morpheus.mosaic.products import check_targets
 from morpheus.mosaic.report import add_file, add_record
 from morpheus.pipeline.classification import classify
@@ -167,46 +168,47 @@ def run(
     folder, watch = Path(output), Stopwatch()
     config = load_model(find_model(model)).config
     given = images_for(config, images, weights, rms, dq)
-    check_field_targets(folder, config, given.choice.given, options, overwrite=overwrite)
-    clear_folder(folder / STORE_FOLDER)  # of what is about to be replaced
-    with watch.stage("classify"):
-        classification = classify(
-            given.images,
-            model=model,
-            weights=given.weights,
-            rms=given.rms,
-            dq=given.dq,
-            region=region,
-            options=options.inference,
-            check_filters=check_filters,
-            progress=progress,
-        )
-        paths = classification.write(folder, overwrite=overwrite)
-    with watch.stage("segment"):
-        files = ImageFiles(given.images, given.weights, given.rms, given.dq, check_filters)
-        bands = read_images(classification, files)
-        found = segment(
-            classification,
-            bands[0].data,
-            options=options.segmentation,
-            positions=options.positions,
-            detection_band=bands[0].band,
-        )
-        paths.append(found.write(folder, overwrite=overwrite))
-    with watch.stage("catalog"):
-        catalog = measure(
-            found,
-            classification,
-            bands,
-            statistic=found.provenance["statistic"],
-            options=options.catalog,
-        )
-        paths.append(catalog.write(folder / options.catalog_file, overwrite=overwrite))
-    field = Field(classification, found, catalog, tuple(paths), options)
-    with watch.stage("pictures"):
-        paths += _draw(folder, field, bands, options.rgb, overwrite=overwrite)
-    add_record(folder, "run", {"seconds": watch.seconds})
-    return dataclasses.replace(field, paths=tuple(paths))
+    with working_in(folder):
+        check_field_targets(folder, config, given.choice.given, options, overwrite=overwrite)
+        clear_folder(folder / STORE_FOLDER)  # of what is about to be replaced
+        with watch.stage("classify"):
+            classification = classify(
+                given.images,
+                model=model,
+                weights=given.weights,
+                rms=given.rms,
+                dq=given.dq,
+                region=region,
+                options=options.inference,
+                check_filters=check_filters,
+                progress=progress,
+            )
+            paths = classification.write(folder, overwrite=overwrite)
+        with watch.stage("segment"):
+            files = ImageFiles(given.images, given.weights, given.rms, given.dq, check_filters)
+            bands = read_images(classification, files)
+            found = segment(
+                classification,
+                bands[0].data,
+                options=options.segmentation,
+                positions=options.positions,
+                detection_band=bands[0].band,
+            )
+            paths.append(found.write(folder, overwrite=overwrite))
+        with watch.stage("catalog"):
+            catalog = measure(
+                found,
+                classification,
+                bands,
+                statistic=found.provenance["statistic"],
+                options=options.catalog,
+            )
+            paths.append(catalog.write(folder / options.catalog_file, overwrite=overwrite))
+        field = Field(classification, found, catalog, tuple(paths), options)
+        with watch.stage("pictures"):
+            paths += _draw(folder, field, bands, options.rgb, overwrite=overwrite)
+        add_record(folder, "run", {"seconds": watch.seconds})
+        return dataclasses.replace(field, paths=tuple(paths))
 
 
 def check_field_targets(

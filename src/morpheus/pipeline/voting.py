@@ -73,6 +73,8 @@ class Chosen:
                 raise OptionError(f"the catalogue has no column {name} to choose sources by")
             values = np.asarray(np.ma.masked_array(table[name], dtype=float).filled(np.nan))
             keep &= values <= limit if upper else values >= limit  # what is undefined is not chosen
+        if not len(table):
+            raise OptionError("the catalogue has no sources to vote on")
         if not keep.any():
             raise OptionError(f"none of the {len(table)} sources is within these limits")
         rows = np.flatnonzero(keep)

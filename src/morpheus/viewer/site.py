@@ -76,9 +76,7 @@ def export_site(
         folder.mkdir(parents=True, exist_ok=True)
         (folder / _MARK).write_text(_MARK_TEXT, encoding="utf-8")
         for name in _PARTS:
-            source = STATIC / name
-            copy = shutil.copytree if source.is_dir() else shutil.copy
-            copy(source, folder / name)
+            _copy(STATIC / name, folder / name)
         with ThreadPoolExecutor(_WORKERS) as pool:
             for number, run in enumerate(runs):
                 write = _Writer(run, folder / _RUNS / str(number))
@@ -90,6 +88,16 @@ def export_site(
     except OSError as error:
         raise ProductError(f"cannot write {folder}: {error.strerror or error}") from error
     return page
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a file or a folder; unlike `shutil.copytree`, stop at the first that fails."""
+    if source.is_dir():
+        target.mkdir()
+        for path in source.iterdir():
+            _copy(path, target / path.name)
+    else:
+        shutil.copy(source, target)
 
 
 def _old_site(folder: Path, *, overwrite: bool) -> list[Path]:
