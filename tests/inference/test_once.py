@@ -2,6 +2,7 @@
 
 import dataclasses
 import threading
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -10,14 +11,39 @@ from hypothesis import strategies as st
 
 import morpheus
 from morpheus.errors import ModelError, OptionError
-from morpheus.inference import InferenceOptions, Place, make_engine, placement, predict, preset
-from morpheus.inference.once import predict_once
+from morpheus.inference import (
+    InferenceOptions,
+    Place,
+    make_engine,
+    once,
+    placement,
+    predict,
+    preset,
+)
+from morpheus.inference.once import predict_once, seen_around
 from morpheus.model import DenseConfig, ModelConfig, WindowRecipe, save_model
 from morpheus.model.normalise import prepare_normaliser
 from morpheus.mosaic import MosaicWarning
 from morpheus.mosaic.sky import measure_sky
 
-RECIPE = WindowRecipe(size=9, margin=2, stride=5)
+RECIPE = WindowRecipe(size=12, margin=2, stride=8)
+CONFIG = ModelConfig(
+    "analytic",
+    ("F160W",),
+    0.06,
+    "electron / s",
+    RECIPE,
+    "sky-noise",
+    DenseConfig((4, 4), (1, 1)),
+    ("disk", "point_source", "background"),
+)
+
+
+STEPS = st.sampled_from([4, 64])  # windows at the ends are smaller, and are not
+
+
+def patched(step):
+    return mock.patch.object(once, "_STEP", step)
 
 
 class AnalyticEngine:
@@ -36,9 +62,9 @@ class AnalyticEngine:
 
 def analytic(windows):
     x, valid = windows[:, 0], windows[:, 1]
-    place = np.linspace(0, 1, windows.shape[-1], dtype=np.float32)
+    rows, columns = (np.linspace(0, 1, n, dtype=np.float32) for n in windows.shape[-2:])
     right, down = np.roll(x, -1, -1), np.roll(valid, -1, -2)
-    said = np.stack([x + place, right - place[:, None] + 2 * down, valid * place], axis=1)
+    said = np.stack([x + columns, right - rows[:, None] + 2 * down, valid * columns], axis=1)
     return said[:, :, 2:-2, 2:-2]
 
 
@@ -46,18 +72,19 @@ def normalise(windows, valid):
     return np.concatenate([np.where(valid[:, None], windows, 0), valid[:, None]], 1).astype("f4")
 
 
-def by_hand(data, mask):
-    """A loop over windows of an image with a masked frame around it."""
+def by_hand(data, mask, step):
+    """A loop over windows of an image with a masked frame around it, smaller at its ends."""
     height, width = mask.shape
-    frame = ((2, 12), (2, 12))
+    frame = ((2, 24), (2, 24))
     data = np.pad(data, ((0, 0), *frame))
     valid = ~np.pad(mask, frame, constant_values=True)
     said = np.full((3, height, width), np.nan, np.float32)
-    for y in range(0, height, 5):
-        for x in range(0, width, 5):
-            here = (slice(y, y + 9), slice(x, x + 9))
+    for y in range(0, height, 8):
+        for x in range(0, width, 8):
+            sides = (min(12, -(-(n + 4) // step) * step) for n in (height - y, width - x))
+            here = tuple(slice(at, at + side) for at, side in zip((y, x), sides, strict=True))
             window = analytic(normalise(data[None, :, *here], valid[None, *here]))[0]
-            said[:, y : y + 5, x : x + 5] = window[:, : height - y, : width - x]
+            said[:, y : y + 8, x : x + 8] = window[:, : height - y, : width - x]
     said[:, mask] = np.nan
     return said
 
@@ -72,46 +99,59 @@ def images(draw):
 
 
 @settings(deadline=None, max_examples=80)
-@given(images(), st.integers(1, 4), st.integers(1, 3))
-def test_every_pixel_is_seen_by_one_window(image, batch_size, workers):
+@given(images(), st.integers(1, 4), st.integers(1, 3), STEPS)
+def test_every_pixel_is_seen_by_one_window(image, batch_size, workers, step):
     """Images smaller than a window, edges and masked pixels among them."""
     data, mask = image
     engine = AnalyticEngine(batch_size, workers)
-    found = predict_once(data, mask, RECIPE, 3, engine, normalise, Place())
-    assert np.array_equal(found.mean, by_hand(data, mask), equal_nan=True)
+    with patched(step):
+        found = predict_once(data, mask, CONFIG, engine, normalise, Place())
+    assert np.array_equal(found.mean, by_hand(data, mask, step), equal_nan=True)
     assert np.array_equal(found.n, ~mask)
     assert found.variance is None
     assert found.votes is None
 
 
 @settings(deadline=None, max_examples=80)
-@given(images(), st.data())
-def test_a_part_is_the_whole(image, data):
-    """Read with the context that all its windows need, and no more."""
+@given(images(), STEPS, st.data())
+def test_a_part_is_the_whole(image, step, data):
+    """Read with what its windows see, and no more."""
     pixels, mask = image
-    whole = predict_once(pixels, mask, RECIPE, 3, AnalyticEngine(), normalise, Place())
-    context = RECIPE.size - RECIPE.margin - 1
-    reads, cores, wanted = [], [], []
-    for n in mask.shape:
-        first = data.draw(st.integers(0, n - 1))
-        last = data.draw(st.integers(first + 1, n))
-        read = slice(max(0, first - context), min(n, last + context))
-        reads.append(read)
-        cores.append(slice(first - read.start, last - read.start))
-        wanted.append(slice(first, last))
-    place = Place((reads[0].start, reads[1].start), tuple(cores))
-    part = predict_once(
-        pixels[:, *reads], mask[*reads], RECIPE, 3, AnalyticEngine(), normalise, place
-    )
+    parts = [(data.draw(st.integers(0, n - 1)), n) for n in mask.shape]
+    wanted = tuple(slice(first, data.draw(st.integers(first + 1, n))) for first, n in parts)
+    with patched(step):
+        whole = predict_once(pixels, mask, CONFIG, AnalyticEngine(), normalise, Place())
+        reads = seen_around(wanted, mask.shape, CONFIG)
+        cores = tuple(
+            slice(part.start - read.start, part.stop - read.start)
+            for part, read in zip(wanted, reads, strict=True)
+        )
+        place = Place((reads[0].start, reads[1].start), cores, mask.shape)
+        part = predict_once(
+            pixels[:, *reads], mask[*reads], CONFIG, AnalyticEngine(), normalise, place
+        )
     assert np.array_equal(part.mean, whole.mean[:, *wanted], equal_nan=True)
     assert np.array_equal(part.n, whole.n[*wanted])
+
+
+def test_what_lies_beside_a_part_is_not_read():
+    """Parts that end where windows do need their margins and nothing more."""
+    assert seen_around((slice(8, 24), slice(0, 8)), (100, 100), CONFIG) == (
+        slice(6, 26),
+        slice(0, 10),
+    )
+    # A window of which only two pixels are asked for, and the last one, at the image's end.
+    assert seen_around((slice(9, 11), slice(96, 100)), (100, 100), CONFIG) == (
+        slice(6, 18),
+        slice(94, 100),
+    )
 
 
 def test_what_is_masked_needs_no_network_and_progress_reaches_the_end():
     data, mask = np.zeros((1, 20, 20), np.float32), np.ones((20, 20), bool)
     mask[7, 3] = mask[19, 19] = False
     engine, told = AnalyticEngine(), []
-    predict_once(data, mask, RECIPE, 3, engine, normalise, Place(), lambda *a: told.append(a))
+    predict_once(data, mask, CONFIG, engine, normalise, Place(), lambda *a: told.append(a))
     assert engine.seen == 2
     assert told[-1] == (2, 2)
 
@@ -124,7 +164,7 @@ def test_an_error_in_a_worker_ends_the_run():
     before = threading.active_count()
     data, mask = np.zeros((1, 200, 40), np.float32), np.zeros((200, 40), bool)
     with pytest.raises(RuntimeError, match="lost the device"):
-        predict_once(data, mask, RECIPE, 3, Broken(1, 2), normalise, Place())
+        predict_once(data, mask, CONFIG, Broken(1, 2), normalise, Place())
     assert threading.active_count() == before
 
 
@@ -135,7 +175,7 @@ def test_what_is_no_number_is_refused():
 
     data, mask = np.ones((1, 20, 20), np.float32), np.zeros((20, 20), bool)
     with pytest.raises(ModelError, match="not a number"):
-        predict_once(data, mask, RECIPE, 3, Nan(), normalise, Place())
+        predict_once(data, mask, CONFIG, Nan(), normalise, Place())
 
 
 # ---- the real engines
@@ -177,8 +217,10 @@ def torch_on_one_window(model, data, mask, margin):
     return p[:, margin : margin + height, margin : margin + width]
 
 
-def test_tiled_is_the_network_on_the_whole_image(field, dense_model):
+@pytest.mark.parametrize("step", [4, 64])
+def test_tiled_is_the_network_on_the_whole_image(field, dense_model, step, monkeypatch):
     """The windows' margin is what the network reaches: where they are cut cannot be seen."""
+    monkeypatch.setattr(once, "_STEP", step)
     data, mask = field
     window, network = dense_model.config.window, dense_model.config.network
     assert window.margin >= network.reach
@@ -203,6 +245,19 @@ def test_torch_and_openvino_agree(field, dense_model):
     a = run(dense_model, field)
     b = predict(*field, dense_model.config, TorchEngine(dense_model, options), options)
     np.testing.assert_allclose(a.mean, b.mean, atol=2e-6)
+
+
+def test_many_sizes_of_windows(field, dense_model, monkeypatch):
+    """Networks that were given up for others are compiled again."""
+    monkeypatch.setattr(once, "_STEP", 4)
+    chosen = InferenceOptions(threads=2)
+    engine = make_engine(dense_model, chosen)
+    for n in (61, 5, 33, 12, 61, 20, 5):
+        part = tuple(one[..., :n, : 2 * n] for one in field)
+        if part[1].all():
+            continue
+        kept = predict(*part, dense_model.config, engine, chosen)
+        assert np.array_equal(kept.mean, run(dense_model, part).mean, equal_nan=True)
 
 
 def test_a_missing_band_is_planes_of_zeros(field, dense_model):

@@ -283,14 +283,11 @@ def plan_chunks(
                 f" {least / 1e9:.2g} GB"
             )
     n_workers, size = choices[0]
-    # No larger than it takes to give every worker something to do.
-    while side is None and size > step and n_workers > 1 and _count(shape, size) < 2 * n_workers:
+    n_pixels = math.prod(shape)
+    # No larger than it takes to give every worker as much to do as the others.
+    while side is None and size > step and n_workers > 1 and 2 * n_workers * size**2 > n_pixels:
         size -= step
     offset = (origin[0] % step, origin[1] % step) if config.is_dense and size >= step else (0, 0)
     rows, columns = (min(size, n + before) for n, before in zip(shape, offset, strict=True))
     grid = ChunkGrid(shape, (rows, columns), offset)
     return grid, min(n_workers, len(grid))
-
-
-def _count(shape: tuple[int, int], side: int) -> int:
-    return math.prod(-(-n // side) for n in shape)

@@ -8,6 +8,7 @@ from morpheus.distributed.spec import FieldSpec
 from morpheus.distributed.stored import StoredField
 from morpheus.inference import Place, predict
 from morpheus.inference.accumulate import Statistics
+from morpheus.inference.once import seen_around
 from morpheus.model.normalise import prepare_normaliser
 from morpheus.mosaic.images import Section
 
@@ -62,7 +63,11 @@ def classify_chunk(spec: FieldSpec, chunk: Chunk) -> Record:
     model, engine = field.model()
     window = model.config.window
     wanted = spec.in_images(chunk.section)
-    read, core = _with_context(wanted, window.size - window.margin - 1, spec.image_shape)
+    if model.config.is_dense:
+        read = seen_around(wanted, spec.image_shape, model.config)
+    else:
+        read = _with_context(wanted, window.size - window.margin - 1, spec.image_shape)
+    core = _within(wanted, read)
     pixels = field.pixels(read)
     mask = pixels.mask[core]
     if mask.all():
@@ -96,17 +101,22 @@ def classify_chunk(spec: FieldSpec, chunk: Chunk) -> Record:
     }
 
 
-def _with_context(wanted: Section, context: int, shape: tuple[int, int]) -> tuple[Section, Section]:
-    """Find what to read, and where in it lies what is wanted."""
-    read = tuple(
+def _with_context(wanted: Section, context: int, shape: tuple[int, int]) -> Section:
+    """Find what to read."""
+    rows, columns = (
         slice(max(0, part.start - context), min(n, part.stop + context))
         for part, n in zip(wanted, shape, strict=True)
     )
-    core = tuple(
+    return rows, columns
+
+
+def _within(wanted: Section, read: Section) -> Section:
+    """Find where in what was read lies what is wanted."""
+    rows, columns = (
         slice(part.start - around.start, part.stop - around.start)
         for part, around in zip(wanted, read, strict=True)
     )
-    return (read[0], read[1]), (core[0], core[1])
+    return rows, columns
 
 
 def _nothing(dense: bool, n_classes: int, shape: tuple[int, ...]) -> Statistics:

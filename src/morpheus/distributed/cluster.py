@@ -1,11 +1,13 @@
 """Where workers come from: this process, this machine, or a Dask cluster that is there."""
 
 import asyncio
-import gc
 import importlib
-from collections.abc import Iterator
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from multiprocessing import forkserver
 from typing import Any
 
 from morpheus.distributed.crew import Crew, one_line
@@ -13,9 +15,18 @@ from morpheus.distributed.execution import LOCAL_SCHEDULERS
 from morpheus.distributed.kept import KEPT
 from morpheus.errors import OptionError
 
-__all__ = ["connect"]
+__all__ = ["connect", "connecting"]
 
 _PATIENCE = 10  # seconds
+_WORKER = "morpheus.distributed.worker"
+_ENVIRONMENT = {
+    # Tasks are what runs at once.
+    **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"),
+    # What was allocated is kept for what is allocated next. Dask has memory given back at once,
+    # which costs a third of the time of a chunk: every new array is then zeroed page by page.
+    "MALLOC_TRIM_THRESHOLD_": str(192 << 20),
+    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
+}
 
 
 @contextmanager
@@ -46,12 +57,12 @@ def connect(scheduler: str, n_workers: int) -> Iterator[Crew]:
         finally:
             KEPT.release()
         return
-    import distributed  # noqa: PLC0415 (a second, and not for a serial run)
-
     if scheduler in LOCAL_SCHEDULERS:
-        with _local(distributed, scheduler, n_workers) as crew:
+        with _local(scheduler, n_workers) as crew:
             yield crew
         return
+    import distributed  # noqa: PLC0415 (a second, and not for a serial run)
+
     try:
         _greet(distributed, scheduler)
         client = distributed.Client(scheduler, timeout=_PATIENCE, set_as_default=False)
@@ -66,6 +77,24 @@ def connect(scheduler: str, n_workers: int) -> Iterator[Crew]:
             raise OptionError(f"--scheduler {scheduler}: it has no workers; start some")
         # What workers have open is theirs: they may be at work for others.
         yield Crew(client, cores, client.dashboard_link)
+
+
+@contextmanager
+def connecting(scheduler: str, n_workers: int) -> Iterator[Callable[[], Crew]]:
+    """Get hold of workers while something else is done.
+
+    Parameters
+    ----------
+    scheduler, n_workers : optional
+        As for `connect`.
+
+    Yields
+    ------
+    callable
+        Waits for them, and gives them or raises what `connect` does.
+    """
+    with ExitStack() as stack, ThreadPoolExecutor(1) as beside:
+        yield beside.submit(stack.enter_context, connect(scheduler, n_workers)).result
 
 
 def _greet(distributed: Any, address: str) -> None:
@@ -85,12 +114,15 @@ def _greet(distributed: Any, address: str) -> None:
 
 
 @contextmanager
-def _local(distributed: Any, scheduler: str, n_workers: int) -> Iterator[Crew]:
+def _local(scheduler: str, n_workers: int) -> Iterator[Crew]:
+    processes = scheduler == "processes"
+    how = _how_to_start() if processes else {}
     import dask  # noqa: PLC0415 (as above)
 
-    processes = scheduler == "processes"
+    import distributed  # noqa: PLC0415 (as above)
+
     with (
-        dask.config.set({"distributed.nanny.pre-spawn-environ": _environment(dask)}),
+        dask.config.set(how),
         distributed.LocalCluster(
             n_workers=n_workers if processes else 1,
             threads_per_worker=1 if processes else n_workers,
@@ -114,20 +146,23 @@ def _local(distributed: Any, scheduler: str, n_workers: int) -> Iterator[Crew]:
 
 
 def _settle() -> None:
-    """Load all that a process of our own needs, which is there to stay.
-
-    Looking through it for garbage after every task took a sixth of the time of measuring.
-    """
-    importlib.import_module("morpheus.pipeline")
-    gc.collect()
-    gc.freeze()
+    """Load what tasks need, where it was not there from the start."""
+    importlib.import_module(_WORKER)
 
 
-def _environment(dask: Any) -> dict[str, Any]:
-    """Give what is set for processes: what was allocated is kept for what is allocated next.
-
-    Dask has memory given back at once, which costs a third of the time of a chunk: every new array
-    is then zeroed page by page.
-    """
-    given = dask.config.get("distributed.nanny.pre-spawn-environ", {})
-    return {**given, "MALLOC_TRIM_THRESHOLD_": 192 << 20, "MALLOC_MMAP_THRESHOLD_": 32 << 20}
+def _how_to_start() -> dict[str, Any]:
+    """Say how processes are started: each from one in which all is loaded, where that can be."""
+    how: dict[str, Any] = {
+        f"distributed.nanny.pre-spawn-environ.{name}": value for name, value in _ENVIRONMENT.items()
+    }
+    if "forkserver" in multiprocessing.get_all_start_methods():
+        how["distributed.worker.multiprocessing-method"] = "forkserver"
+        forkserver.set_forkserver_preload(["distributed", _WORKER])
+        before = dict(os.environ)
+        os.environ.update(_ENVIRONMENT)
+        try:
+            forkserver.ensure_running()  # loads, while this process goes on
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+    return how

@@ -34,7 +34,7 @@ def evaluate_from_the_sky(
 
     Returns
     -------
-    ndarray of float32, shape (n, class, inner, inner)
+    ndarray of float32, shape (n, class, y, x) without margins
         Probabilities of the part of each window that counts.
     """
     with torch.inference_mode():

@@ -14,13 +14,14 @@ from morpheus.errors import ModelError
 from morpheus.inference.accumulate import Statistics
 from morpheus.inference.engine import Engine, TorchEngine
 from morpheus.inference.options import Progress
-from morpheus.model import WindowRecipe
+from morpheus.model import ModelConfig
 from morpheus.model.normalise import Normaliser, SkyNormaliser
 
-__all__ = ["Place", "predict_once"]
+__all__ = ["Place", "predict_once", "seen_around"]
+
+_STEP = 64  # of the sizes of windows at an end: the engine prepares for each that there is
 
 _Evaluate: TypeAlias = Callable[[NDArray[np.float32], NDArray[np.bool_]], NDArray[np.float32]]
-_Job: TypeAlias = tuple[list[tuple[int, int]], Future[NDArray[np.float32]]]
 
 
 @dataclass(frozen=True)
@@ -45,19 +46,50 @@ class Place:
 class _Span(NamedTuple):
     """Along one axis: wanted pixels that a window classifies, in the coordinates of what was read.
 
-    The window starts at `start` (it may be negative: what is not there is masked).
+    The window has `size` pixels from `start` on (it may be negative: what is not there is masked).
     """
 
     start: int
+    size: int
     first: int
     last: int
+
+
+_Window: TypeAlias = tuple[_Span, _Span]
+_Job: TypeAlias = tuple[list[_Window], Future[NDArray[np.float32]]]
+
+
+def seen_around(
+    wanted: tuple[slice, slice], shape: tuple[int, int], config: ModelConfig
+) -> tuple[slice, slice]:
+    """Find the pixels that the windows see which classify some.
+
+    Parameters
+    ----------
+    wanted : tuple of slice
+        Rows and columns that are to be classified, at least one of each.
+    shape : tuple of int
+        Size (y, x) of the whole image.
+    config : ModelConfig
+        The model.
+
+    Returns
+    -------
+    tuple of slice
+        Rows and columns to read for `predict_once`.
+    """
+    spans = [_spans(part, 0, n, config) for part, n in zip(wanted, shape, strict=True)]
+    rows, columns = (
+        slice(max(0, part[0].start), min(n, part[-1].start + part[-1].size))
+        for part, n in zip(spans, shape, strict=True)
+    )
+    return rows, columns
 
 
 def predict_once(
     data: NDArray[np.float32],
     mask: NDArray[np.bool_],
-    recipe: WindowRecipe,
-    n_classes: int,
+    config: ModelConfig,
     engine: Engine,
     normaliser: Normaliser,
     place: Place,
@@ -67,7 +99,8 @@ def predict_once(
 
     Window (i, j) starts at pixel :math:`(i s - m, j s - m)` of the whole image, of inner size s and
     margin m, and what it says counts for the s x s pixels from :math:`(i s, j s)` on. Around the
-    image all pixels are masked. So each pixel is classified by one window, whose place depends
+    image all pixels are masked; a window of which more than a margin lies behind the end of the
+    image is made smaller. So each pixel is classified by one window, whose place and size depend
     neither on what else is classified nor on how.
 
     Parameters
@@ -76,10 +109,8 @@ def predict_once(
         Finite pixel values of the bands that are there.
     mask : ndarray of bool, shape (y, x)
         True where a pixel is invalid.
-    recipe : WindowRecipe
-        Size and margin of the windows.
-    n_classes : int
-        Number of classes.
+    config : ModelConfig
+        Size and margin of the windows, and the classes.
     engine : Engine
         What evaluates the network.
     normaliser : callable
@@ -101,28 +132,26 @@ def predict_once(
         If the network gives no numbers.
     """
     core = (slice(0, mask.shape[0]), slice(0, mask.shape[1])) if place.core is None else place.core
-    rows, columns = (
-        _spans(part, origin, recipe) for part, origin in zip(core, place.origin, strict=True)
-    )
+    whole = mask.shape if place.shape is None else place.shape
+    rows, columns = (_spans(*one, config) for one in zip(core, place.origin, whole, strict=True))
     wanted = mask[core]
-    mean = np.full((n_classes, *wanted.shape), np.nan, np.float32)
-    cutter, network = _Cutter(data, mask, recipe), _network(engine, normaliser)
+    mean = np.full((len(config.classes), *wanted.shape), np.nan, np.float32)
+    cutter, network = _Cutter(data, mask), _network(engine, normaliser)
     # What is masked as a whole needs no network.
     todo = [
-        (i, j)
-        for i, row in enumerate(rows)
-        for j, column in enumerate(columns)
+        (row, column)
+        for row in rows
+        for column in columns
         if not mask[row.first : row.last, column.first : column.last].all()
     ]
 
-    def evaluate(windows: list[tuple[int, int]]) -> NDArray[np.float32]:
-        return network(*cutter.cut([(rows[i].start, columns[j].start) for i, j in windows]))
+    def evaluate(windows: list[_Window]) -> NDArray[np.float32]:
+        return network(*cutter.cut(windows))
 
-    batches = [todo[k : k + engine.batch_size] for k in range(0, len(todo), engine.batch_size)]
     done = 0
-    for windows, job in _evaluated(batches, evaluate, engine.workers):
-        for (i, j), probabilities in zip(windows, job.result(), strict=True):
-            _write(mean, probabilities, (rows[i], columns[j]), core, recipe.margin)
+    for windows, job in _evaluated(_batches(todo, engine.batch_size), evaluate, engine.workers):
+        for window, probabilities in zip(windows, job.result(), strict=True):
+            _write(mean, probabilities, window, core, config.window.margin)
         done += len(windows)
         if progress is not None:
             progress(done, len(todo))
@@ -141,23 +170,34 @@ def _network(engine: Engine, normaliser: Normaliser) -> _Evaluate:
     return lambda windows, valid: engine(normaliser(windows, valid))
 
 
-def _spans(wanted: slice, origin: int, recipe: WindowRecipe) -> list[_Span]:
+def _spans(wanted: slice, origin: int, whole: int, config: ModelConfig) -> list[_Span]:
     """Windows along one axis that classify wanted pixels."""
     first, last = wanted.start + origin, wanted.stop + origin
+    inner, margin = config.window.inner, config.window.margin
+    step = max(_STEP, 2**config.network.depth)  # which the network can halve
     return [
         _Span(
-            i * recipe.inner - recipe.margin - origin,
-            max(i * recipe.inner, first) - origin,
-            min((i + 1) * recipe.inner, last) - origin,
+            i * inner - margin - origin,
+            min(config.window.size, -(-(whole - i * inner + 2 * margin) // step) * step),
+            max(i * inner, first) - origin,
+            min((i + 1) * inner, last) - origin,
         )
-        for i in range(first // recipe.inner, (last - 1) // recipe.inner + 1)
+        for i in range(first // inner, (last - 1) // inner + 1)
     ]
+
+
+def _batches(windows: list[_Window], most: int) -> list[list[_Window]]:
+    """Put windows of the same size together."""
+    of_size: dict[tuple[int, int], list[_Window]] = {}
+    for row, column in windows:
+        of_size.setdefault((row.size, column.size), []).append((row, column))
+    return [some[k : k + most] for some in of_size.values() for k in range(0, len(some), most)]
 
 
 def _write(
     mean: NDArray[np.float32],
     probabilities: NDArray[np.float32],
-    spans: tuple[_Span, _Span],
+    spans: _Window,
     core: tuple[slice, slice],
     margin: int,
 ) -> None:
@@ -178,35 +218,33 @@ def _write(
 class _Cutter:
     """Cuts windows that may reach beyond the image."""
 
-    def __init__(
-        self, data: NDArray[np.float32], mask: NDArray[np.bool_], recipe: WindowRecipe
-    ) -> None:
-        self.data, self.mask, self.size = data, mask, recipe.size
+    def __init__(self, data: NDArray[np.float32], mask: NDArray[np.bool_]) -> None:
+        self.data, self.mask = data, mask
 
-    def cut(self, starts: list[tuple[int, int]]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """Copy the windows that start at these pixels, and tell which pixels are valid."""
-        shape = (len(starts), len(self.data), self.size, self.size)
-        windows = np.zeros(shape, np.float32)
-        valid = np.zeros((len(starts), self.size, self.size), bool)
-        for k, (y, x) in enumerate(starts):
+    def cut(self, windows: list[_Window]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Copy windows of one size, and tell which of their pixels are valid."""
+        shape = tuple(span.size for span in windows[0])
+        pixels = np.zeros((len(windows), len(self.data), *shape), np.float32)
+        valid = np.zeros((len(windows), *shape), bool)
+        for k, window in enumerate(windows):
             rows, columns = (
-                slice(max(0, start), min(n, start + self.size))
-                for start, n in zip((y, x), self.mask.shape, strict=True)
+                slice(max(0, span.start), min(n, span.start + span.size))
+                for span, n in zip(window, self.mask.shape, strict=True)
             )
             inside = (
                 k,
                 ...,
-                slice(rows.start - y, rows.stop - y),
-                slice(columns.start - x, columns.stop - x),
+                slice(rows.start - window[0].start, rows.stop - window[0].start),
+                slice(columns.start - window[1].start, columns.stop - window[1].start),
             )
-            windows[inside] = self.data[:, rows, columns]
+            pixels[inside] = self.data[:, rows, columns]
             valid[inside] = ~self.mask[rows, columns]
-        return windows, valid
+        return pixels, valid
 
 
 def _evaluated(
-    batches: list[list[tuple[int, int]]],
-    evaluate: Callable[[list[tuple[int, int]]], NDArray[np.float32]],
+    batches: list[list[_Window]],
+    evaluate: Callable[[list[_Window]], NDArray[np.float32]],
     workers: int,
 ) -> Iterator[_Job]:
     """Hand batches to threads, always a few ahead, and give them back in order.

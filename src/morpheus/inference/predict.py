@@ -77,10 +77,7 @@ def predict(
     place = Place() if place is None else place
     if config.is_dense:
         _check_preset(config, options)
-        n_classes = len(config.classes)
-        return predict_once(
-            data, mask, config.window, n_classes, engine, normaliser, place, progress
-        )
+        return predict_once(data, mask, config, engine, normaliser, place, progress)
     make_loop: _MakeLoop = partial(_Loop, config=config, engine=engine, normaliser=normaliser)
     if isinstance(engine, TorchEngine) and normaliser is standardise_jointly:
         from morpheus.inference.device import DeviceLoop  # noqa: PLC0415 (imports torch)

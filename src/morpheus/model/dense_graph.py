@@ -16,7 +16,9 @@ __all__ = ["build_dense_graph"]
 Array = NDArray[np.float64]
 
 
-def build_dense_graph(model: Model, config: DenseConfig, batch_size: int) -> ov.Model:
+def build_dense_graph(
+    model: Model, config: DenseConfig, batch_size: int, shape: tuple[int, int]
+) -> ov.Model:
     """Build the graph from normalised windows to class probabilities.
 
     Parameters
@@ -27,16 +29,18 @@ def build_dense_graph(model: Model, config: DenseConfig, batch_size: int) -> ov.
         Shape of its network.
     batch_size : int
         Number of windows that go in at once.
+    shape : tuple of int
+        Size (y, x) of a window in pixels.
 
     Returns
     -------
     openvino.Model
-        One input, float32 (batch_size, 2 * band, size, size); one output, float32 (batch_size,
-        class, inner, inner): the softmax over the classes of the window's part that counts.
+        One input, float32 (batch_size, 2 * band, y, x); one output, float32 (batch_size, class, y,
+        x) without the margins: the softmax over the classes of the window's part that counts.
     """
-    window, n_bands = model.config.window, len(model.config.bands)
+    margin, n_bands = model.config.window.margin, len(model.config.bands)
     weights = {name: values.astype(np.float64) for name, values in model.weights.items()}
-    source = ops.parameter([batch_size, 2 * n_bands, window.size, window.size], np.float32)
+    source = ops.parameter([batch_size, 2 * n_bands, *shape], np.float32)
 
     def block(x: ov.Node, name: str) -> ov.Node:
         scale = weights[f"{name}.norm.weight"] / np.sqrt(
@@ -65,8 +69,8 @@ def build_dense_graph(model: Model, config: DenseConfig, batch_size: int) -> ov.
         x = level(ops.add(_doubled(x), seen[i]), f"up.{i}", config.up_convolutions)
     x = _convolution(x, weights["head.weight"], weights["head.bias"])
     x = ops.depth_to_space(x, "depth_first", 2)
-    if window.margin:
-        corner, end = [window.margin] * 2, [window.size - window.margin] * 2
+    if margin:
+        corner, end = [margin] * 2, [side - margin for side in shape]
         x = ops.slice(x, *(_integers(v) for v in (corner, end, [1, 1], [2, 3])))
     return ov.Model([ops.softmax(x, 1)], [source], model.config.name)
 

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -351,6 +352,10 @@ def _records(mosaic: OpenMosaic) -> Iterable[InputRecord]:
         _Map("image", (band,), image)
         for band, image in zip(mosaic.bands, mosaic.images, strict=True)
     ]
+    paths = {one.image.path for one in (*inputs, *mosaic.maps) if one.image.path is not None}
+    # Digests are computed without the interpreter's lock.
+    with ThreadPoolExecutor() as beside:
+        list(beside.map(mosaic.files.sha256, paths))
     for one in (*inputs, *mosaic.maps):
         path = one.image.path
         for band in one.bands:

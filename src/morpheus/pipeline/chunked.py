@@ -15,7 +15,7 @@ from morpheus.catalog import Catalog
 from morpheus.catalog.setup import CatalogSetup
 from morpheus.defaults import DEFAULT_MODEL
 from morpheus.distributed.chunks import ChunkGrid
-from morpheus.distributed.cluster import connect
+from morpheus.distributed.cluster import connecting
 from morpheus.distributed.crew import Crew
 from morpheus.distributed.execution import Execution
 from morpheus.distributed.kept import KEPT
@@ -43,7 +43,7 @@ from morpheus.pipeline.chunked_setup import ChunkedSetup
 from morpheus.pipeline.classification import warn_of_empty_sky
 from morpheus.pipeline.field import PRODUCTS, FieldOptions, check_field_targets
 from morpheus.pipeline.given import images_for
-from morpheus.pipeline.opening import OpenField, files_only
+from morpheus.pipeline.opening import FieldPlace, OpenField, files_only
 from morpheus.provenance import Stopwatch, now
 from morpheus.segmentation.sources import source_table
 
@@ -159,21 +159,23 @@ def run_in_chunks(
             check_field_targets(
                 folder, setup.config, given.choice.given, options, overwrite=overwrite
             )
-        with open_mosaic(
-            given.images,
-            bands=given.choice.given,
-            weights=given.weights,
-            rms=given.rms,
-            dq=given.dq,
-            check_filters=check_filters,
-        ) as opened:
-            field = OpenField.of(opened, given, setup.config, region)
-        spec = setup.plan(field, begun)
         with _saying_how_to_go_on():
             with contextlib.ExitStack() as stack:
-                if crew is None:
-                    workers = connect(execution.scheduler, setup.n_workers(spec.grid))
-                    crew = stack.enter_context(workers)
+                with open_mosaic(
+                    given.images,
+                    bands=given.choice.given,
+                    weights=given.weights,
+                    rms=given.rms,
+                    dq=given.dq,
+                    check_filters=check_filters,
+                ) as opened:
+                    place = FieldPlace.of(opened, region)
+                    grid = setup.grid(place, begun)
+                    if crew is None:  # they take as long to come as the images to be looked at
+                        workers = connecting(execution.scheduler, setup.n_workers(grid))
+                        awaited = stack.enter_context(workers)
+                    field = OpenField.of(opened, given, setup.config, place)
+                spec, crew = setup.plan(field, grid, begun), crew or awaited()
                 spec, positions = setup.begin(field, spec, crew.engine_of(spec), begun)
                 _remove_remains(folder, setup.config)
                 if announce is not None:

@@ -1,6 +1,7 @@
 """What a run in chunks writes beside its maps: records, headers, pictures."""
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -182,25 +183,31 @@ def draw(
         The pictures.
     """
     bands, statistic, step = field.spec.inputs.bands, field.spec.statistic, shown.step
-    path = setup.folder / CLASSES_FILE
-    paths = [
-        write_classes(
-            path,
-            _small(setup.config.classes, shown.classes, wcs, step),
-            unclassified="grey",
-            overwrite=overwrite,
-            metadata={"Title": f"Morphological classes: {statistic}"},
-        )
-    ]
-    add_file(path, "colors", {"statistic": statistic, "pixels_averaged": step})
     channels = bands_shown(setup, field.spec)
-    if channels:
+
+    def write_rgb() -> Path:
         planes = rgb_planes([shown.images[band] for band in channels])
-        path = setup.folder / RGB_FILE
-        paths.append(write_picture(path, lupton_rgb(*planes), overwrite=overwrite))
-        add_file(path, "rgb", {"bands": channels, "pixels_averaged": step})
+        return write_picture(setup.folder / RGB_FILE, lupton_rgb(*planes), overwrite=overwrite)
+
+    with ThreadPoolExecutor(1) as beside:  # all that needs no Matplotlib, which is for one thread
+        rgb = beside.submit(write_rgb) if channels else None
+        cut = beside.submit(places_of, field, choose_sources(catalog.table))
+        path = setup.folder / CLASSES_FILE
+        paths = [
+            write_classes(
+                path,
+                _small(setup.config.classes, shown.classes, wcs, step),
+                unclassified="grey",
+                overwrite=overwrite,
+                metadata={"Title": f"Morphological classes: {statistic}"},
+            )
+        ]
+    add_file(path, "colors", {"statistic": statistic, "pixels_averaged": step})
+    if rgb is not None:
+        paths.append(rgb.result())
+        add_file(paths[-1], "rgb", {"bands": channels, "pixels_averaged": step})
     if len(catalog):
-        places = places_of(field, choose_sources(catalog.table))
+        places = cut.result()
         scale = catalog.provenance["pixel_scale"]
         sheet = stamp_sheet(
             places.table,

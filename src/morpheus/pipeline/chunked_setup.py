@@ -18,7 +18,7 @@ from morpheus.inference import InferenceOptions, preset
 from morpheus.inference.engine import available_threads
 from morpheus.model import ModelConfig
 from morpheus.pipeline.field import FieldOptions
-from morpheus.pipeline.opening import OpenField
+from morpheus.pipeline.opening import FieldPlace, OpenField
 from morpheus.provenance import software
 from morpheus.segmentation import detection_thresholds, read_positions
 from morpheus.segmentation.segment import statistic_of
@@ -129,13 +129,44 @@ class ChunkedSetup:
             return len(devices(self.inference.device))
         return self.inference.threads or available_threads()
 
-    def plan(self, field: OpenField, begun: dict[str, Any] | None) -> FieldSpec:
+    def grid(self, place: FieldPlace, begun: dict[str, Any] | None) -> ChunkGrid:
         """Divide the field, or take the chunks of a run that was begun.
+
+        Parameters
+        ----------
+        place : FieldPlace
+            Where the field lies in its images.
+        begun : dict or None
+            Manifest of the run to go on with: records are of the chunks that it was begun with.
+
+        Returns
+        -------
+        ChunkGrid
+            The chunks.
+
+        Raises
+        ------
+        OptionError
+            If the memory is not enough.
+        ProductError
+            If the manifest is none.
+        """
+        if begun is None:
+            return self.divide(place.shape, place.origin)
+        try:
+            return ChunkGrid(*(tuple(begun["grid"][key]) for key in ("shape", "size", "offset")))
+        except (KeyError, TypeError) as error:
+            raise self._damaged(error) from error
+
+    def plan(self, field: OpenField, grid: ChunkGrid, begun: dict[str, Any] | None) -> FieldSpec:
+        """Say what tasks know.
 
         Parameters
         ----------
         field : OpenField
             The field.
+        grid : ChunkGrid
+            Its chunks.
         begun : dict or None
             Manifest of the run to go on with.
 
@@ -146,21 +177,18 @@ class ChunkedSetup:
 
         Raises
         ------
-        OptionError
-            If the memory is not enough.
         ProductError
             If the manifest is none.
         """
-        if begun is None:
-            return self._spec(field, self.divide(field.shape, field.origin), uuid.uuid4().hex)
         try:
-            # Records are of the chunks that the run was begun with.
-            grid = ChunkGrid(*(tuple(begun["grid"][key]) for key in ("shape", "size", "offset")))
-            return self._spec(field, grid, str(begun["id"]))
-        except (KeyError, TypeError) as error:
-            raise ProductError(
-                f"{self.folder / STORE_FOLDER} is damaged (no {error}); start anew with --overwrite"
-            ) from error
+            return self._spec(field, grid, uuid.uuid4().hex if begun is None else str(begun["id"]))
+        except KeyError as error:
+            raise self._damaged(error) from error
+
+    def _damaged(self, error: Exception) -> ProductError:
+        return ProductError(
+            f"{self.folder / STORE_FOLDER} is damaged (no {error}); start anew with --overwrite"
+        )
 
     def begin(
         self,

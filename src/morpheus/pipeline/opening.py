@@ -19,7 +19,57 @@ from morpheus.mosaic.sky import SkyLevel, grid_step
 from morpheus.pipeline.classification import warn_of_misfit
 from morpheus.pipeline.given import GivenImages
 
-__all__ = ["OpenField", "files_only"]
+__all__ = ["FieldPlace", "OpenField", "files_only"]
+
+
+@dataclass(frozen=True, eq=False)
+class FieldPlace:
+    """Where a field lies in its images.
+
+    Parameters
+    ----------
+    region : Region, str or None
+        What part of them it is.
+    origin : tuple of int
+        Where its first pixel (y, x) lies.
+    shape : tuple of int
+        Its size (y, x) in pixels.
+    wcs : astropy.wcs.WCS or None
+        Its world coordinates.
+    """
+
+    region: Region | str | None
+    origin: tuple[int, int]
+    shape: tuple[int, int]
+    wcs: WCS | None
+
+    @classmethod
+    def of(cls, opened: OpenMosaic, region: Region | str | None) -> "FieldPlace":
+        """Find a part of the sky.
+
+        Parameters
+        ----------
+        opened : OpenMosaic
+            The images.
+        region : Region, str or None
+            What part of them is the field; None: all.
+
+        Returns
+        -------
+        FieldPlace
+            Where it is.
+
+        Raises
+        ------
+        MorpheusError
+            If it is not there.
+        """
+        where = parse_region(region) if isinstance(region, str) else region
+        section, _, wcs = cut_out(where, 0, opened.wcs, opened.shape)
+        shape = (section[0].stop - section[0].start, section[1].stop - section[1].start)
+        if wcs is not None:
+            wcs.array_shape = shape
+        return cls(region, (section[0].start, section[1].start), shape, wcs)
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +112,7 @@ class OpenField:
         opened: OpenMosaic,
         given: GivenImages,
         config: ModelConfig,
-        region: Region | str | None,
+        place: FieldPlace,
     ) -> "OpenField":
         """Look at images that were opened.
 
@@ -74,8 +124,8 @@ class OpenField:
             The same, as they were given.
         config : ModelConfig
             The model.
-        region : Region, str or None
-            What part of them is the field.
+        place : FieldPlace
+            Where the field lies in them.
 
         Returns
         -------
@@ -87,25 +137,20 @@ class OpenField:
         MorpheusError
             If they cannot be used.
         """
-        where = parse_region(region) if isinstance(region, str) else region
-        section, _, wcs = cut_out(where, 0, opened.wcs, opened.shape)
-        warn_of_misfit(config, opened.bands, opened.units, wcs, stacklevel=4)
+        warn_of_misfit(config, opened.bands, opened.units, place.wcs, stacklevel=4)
         step = grid_step(opened.shape)
         thinned = opened.thinned_out(step)  # also tells whether there is anything
         skies = measure_field_skies(opened.bands, thinned, 1) if needs_sky(config) else ()
         records = opened.records()
-        shape = (section[0].stop - section[0].start, section[1].stop - section[1].start)
-        if wcs is not None:
-            wcs.array_shape = shape
         return cls(
             given=given,
             inputs=_inputs(opened, given, records),
             records=records,
-            region=region,
-            origin=(section[0].start, section[1].start),
-            shape=shape,
+            region=place.region,
+            origin=place.origin,
+            shape=place.shape,
             image_shape=opened.shape,
-            wcs=wcs,
+            wcs=place.wcs,
             skies=skies,
         )
 

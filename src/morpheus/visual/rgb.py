@@ -15,7 +15,7 @@ from morpheus.visual.style import NO_DATA
 
 __all__ = ["ColorScale", "SkyLevel", "color_scale", "lupton_rgb", "rgb_planes", "sky_level"]
 
-_SAMPLE = 1_000_000  # pixels that statistics are taken from
+_SAMPLE = 250_000  # pixels that statistics are taken from
 _DETECTED = 5.0  # signal to noise of the pixels that the colours are balanced on
 _FEWEST = 25  # of them; with fewer, the noise balances the bands
 _LARGEST_GAIN = 8.0  # of a band, relative to one with equal noise: a dropout's noise stays dark
@@ -51,7 +51,7 @@ def sky_level(image: NDArray[Any]) -> SkyLevel:
     Returns
     -------
     SkyLevel
-        Of a sigma-clipped sample of at most a million pixels. The noise comes from the pixels
+        Of a sigma-clipped sample of at most 250,000 pixels. The noise comes from the pixels
         below the sky's level, which sources do not touch. An image that is constant has noise 1;
         one without any finite pixel, level 0 and noise 1.
     """
@@ -230,7 +230,7 @@ def color_scale(
     Returns
     -------
     ColorScale
-        Skies, gains and stretch, of at most about a million of the pixels.
+        Skies, gains and stretch, of at most about 250,000 of the pixels.
     """
     every = 1 + pixels[0].size // _SAMPLE
     # Subtracting the sky in float64 keeps faint light on a high pedestal.
