@@ -2,8 +2,9 @@
 
 `make bench-scale` simulates tiles of 1024 x 1024 pixels (CANDELS deep), puts them together to
 fields, and runs `morpheus run` on them as a user does, FITS in, catalogue and pictures out, in
-processes of its own whose memory is watched. It prints tables: time against pixels, peak memory
-against pixels, time against workers, time against sources, and what every stage took.
+processes of its own whose memory is watched, with `--memory 3GB`. It prints tables: time against
+pixels, peak memory against pixels, time against workers, time against sources, and what every stage
+took.
 
 Memory is the sum over all processes of the run: `rss` counts pages that processes share once for
 each of them, `pss` once in all.
@@ -30,6 +31,7 @@ from morpheus.simulate import FieldOptions, image_header, simulate_field
 MEGA, GIGA = 1e6, 1e9
 TILE = 1024
 BANDS = ("F160W", "F125W", "F606W", "F850LP")
+BUDGET = "3GB"
 PROGRAM = "from morpheus.cli import main; main()"
 
 
@@ -142,7 +144,7 @@ def pixels_table(folder: Path, sides: list[int], density: float, n_tiles: int) -
     runs = {}
     for side in sides:
         field = make_field(folder, side, density, n_tiles)
-        one = runs[side] = run(field["arguments"], folder / "out", "--chunk", "1792")
+        one = runs[side] = run(field["arguments"], folder / "out", "--memory", BUDGET)
         inside = sum(one.record["seconds"].values())
         print(
             f"| {side:,} x {side:,} | {one.n_sources:,} | {one.seconds:.1f}"
@@ -177,7 +179,7 @@ def workers_table(folder: Path, side: int) -> None:
     print("\n| workers | all, s | classify, s | efficiency, all stages | efficiency, classify |")
     print("|---|---|---|---|---|")
     runs = {
-        n: run(arguments, folder / "out", "--chunk", "896", "--threads", str(n)) for n in (1, 2)
+        n: run(arguments, folder / "out", "--chunk", "1792", "--threads", str(n)) for n in (1, 2)
     }
     for n, one in runs.items():
         stages, alone = (stage_seconds(each) for each in (one, runs[1]))
@@ -236,7 +238,7 @@ def main() -> None:
         simulate_tiles(folder, arguments.tiles, arguments.density)
         runs = pixels_table(folder, arguments.sides, arguments.density, arguments.tiles)
         stages_table(runs[arguments.sides[-1]], arguments.sides[-1])
-        workers_table(folder, arguments.sides[min(2, len(arguments.sides) - 1)])
+        workers_table(folder, arguments.sides[-1])
         density = arguments.density
         sources_table(folder, 2048, [density / 3, density, 3 * density], min(4, arguments.tiles))
 

@@ -1,5 +1,7 @@
 """How a field is divided."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -150,6 +152,24 @@ def test_a_small_field_is_shared_out_among_the_workers():
     assert len(grid) >= 8
     one, n = plan_chunks((1000, 1000), (0, 0), WINDOWED, needs, memory=None, workers=1)
     assert (len(one), n) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "shape", [(8192, 8192), (2048, 2048), (1792, 6000), (300, 20_000), (500, 400)]
+)
+def test_there_are_two_chunks_a_worker_by_area(shape):
+    """The largest that there is memory for, or else the largest of which that is true."""
+    needs, step = memory_needs(DENSE, 4), DENSE.window.inner
+
+    def share(side):
+        return math.prod(min(side, n) for n in shape) / math.prod(shape)
+
+    grid, n = plan_chunks(shape, (0, 0), DENSE, needs, memory=None, workers=2)
+    assert n == 2
+    side = max(grid.size)
+    assert side % step == 0
+    assert share(side) <= 1 / 4 or side == step
+    assert side + step > 2048 or share(side + step) > 1 / 4
 
 
 def test_too_little_memory_is_said_in_a_line():

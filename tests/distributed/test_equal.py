@@ -202,6 +202,12 @@ def test_pictures(whole, in_chunks):
     assert report["run"]["chunks"] == {"shape": [80, 104], "size": [37, 37], "offset": [0, 0]}
 
 
+def test_pictures_of_a_field_without_sources(in_chunks):
+    output, found = in_chunks(60, "empty")
+    assert len(found.catalog) == 0
+    assert {path.name for path in output.glob("*.png")} == {"rgb.png", "classes.png"}
+
+
 # ---- mistakes that both find
 
 

@@ -522,7 +522,7 @@ def test_a_killed_worker_of_a_cluster(start, make_cluster, tmp_path, expected, c
 
 def test_a_killed_worker_on_this_machine(start, tmp_path, expected, check_same):
     def kill():
-        workers()[0].kill()
+        workers_of(psutil.Process())[0].kill()
 
     thread = killing_when_begun(tmp_path / "out", kill)
     start("processes")
@@ -530,12 +530,12 @@ def test_a_killed_worker_on_this_machine(start, tmp_path, expected, check_same):
     check_same(expected("small"), tmp_path / "out")
 
 
-def workers(*but):
-    """Processes that others were copied to: children of the one that has loaded everything."""
+def workers_of(process):
+    """Its children's children that are copies of the one that has loaded everything."""
     found = []
-    for one in psutil.Process().children(recursive=True):
+    for one in process.children(recursive=True):
         try:
-            if "forkserver" in " ".join(one.parent().cmdline()) and one.pid not in but:
+            if one.ppid() != process.pid and "forkserver" in " ".join(one.parent().cmdline()):
                 found.append(one)
         except psutil.NoSuchProcess:
             pass
@@ -565,10 +565,7 @@ def start_command():
 def test_a_run_that_is_killed_again_and_again(
     arguments, fields, expected, tmp_path, check_same, start_command
 ):
-    """By SIGKILL, at random moments; the workers end with it, and the bytes are the same.
-
-    They are copies of the process that the commands are copies of.
-    """
+    """By SIGKILL, at random moments; the workers end with it, and the bytes are the same."""
     rng = np.random.default_rng(11)
     output = tmp_path / "out-0"
     n_kills, n_complete, n_workers = 0, 0, 0
@@ -585,12 +582,12 @@ def test_a_run_that_is_killed_again_and_again(
         else:
             process.join(300)
         if process.is_alive():
-            at_work = workers(process.pid)
+            workers = workers_of(psutil.Process(process.pid))
             process.kill()
             process.join()
-            _, alive = psutil.wait_procs(at_work, 30)
+            _, alive = psutil.wait_procs(workers, 30)
             assert not alive
-            n_kills, n_workers = n_kills + 1, n_workers + len(at_work)
+            n_kills, n_workers = n_kills + 1, n_workers + len(workers)
             continue
         # It may have been killed when all was done but to say so.
         assert process.exitcode in {0, 2}

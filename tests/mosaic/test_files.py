@@ -2,12 +2,15 @@
 
 import bz2
 import gzip
+import hashlib
+import threading
 import warnings
 
 import numpy as np
 import pytest
 from astropy.io import fits
 
+import morpheus.mosaic.files as module
 from morpheus.errors import ImageError
 from morpheus.mosaic import read_mosaic
 from morpheus.mosaic.files import FitsFiles
@@ -274,3 +277,45 @@ def test_a_home_folder(write, plane, tmp_path, monkeypatch):
     write(plane)
     monkeypatch.setenv("HOME", str(tmp_path))
     np.testing.assert_array_equal(read("~/image.fits").data[0], plane)
+
+
+# ---- digests
+
+
+def test_digests_of_files_of_any_size(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_BLOCK", 1000)
+    paths = [tmp_path / f"{n}" for n in (0, 1, 999, 1000, 1001, 34_567)]
+    for path in paths:
+        path.write_bytes(np.random.default_rng(1).bytes(int(path.name)))
+    with FitsFiles() as files:
+        found = files.digest([*paths, paths[0]])
+        assert found == {p: hashlib.sha256(p.read_bytes()).hexdigest() for p in paths}
+        assert files.digest([]) == {}
+
+
+def test_an_interruption_is_not_waited_for(tmp_path, monkeypatch):
+    """What is being read is left; nothing that was cut short is taken for a digest."""
+    begun, paths = threading.Event(), [tmp_path / "a", tmp_path / "b"]
+    for path in paths:
+        path.write_bytes(bytes(10))
+    digest = module._sha256
+
+    def slow(path, stopped):
+        if path == paths[0]:
+            begun.wait(30)
+            raise KeyboardInterrupt
+        begun.set()
+        assert stopped.wait(30)
+        return digest(path, stopped)
+
+    monkeypatch.setattr(module, "_sha256", slow)
+    with FitsFiles() as files:
+        with pytest.raises(KeyboardInterrupt):
+            files.digest(paths)
+        monkeypatch.setattr(module, "_sha256", digest)
+        assert set(files.digest(paths).values()) == {hashlib.sha256(bytes(10)).hexdigest()}
+
+
+def test_a_file_that_is_gone_ends_the_others(tmp_path):
+    with FitsFiles() as files, pytest.raises(FileNotFoundError):
+        files.digest([tmp_path / "gone"])

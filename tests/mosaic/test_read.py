@@ -7,6 +7,7 @@ import pytest
 from astropy.io import fits
 
 import morpheus.mosaic
+import morpheus.mosaic.files as module
 from morpheus.errors import ImageError, OptionError
 from morpheus.mosaic import Mosaic, read_mosaic
 
@@ -208,10 +209,10 @@ def test_each_file_is_hashed_once(files, tmp_path, pixels, monkeypatch):
     path = tmp_path / "both.fits"
     hdus = [fits.ImageHDU(plane, name=name) for plane, name in zip(pixels, "AB", strict=False)]
     fits.HDUList([fits.PrimaryHDU(), *hdus]).writeto(path)
-    calls = []
-    digest = hashlib.file_digest
-    monkeypatch.setattr(hashlib, "file_digest", lambda *a: calls.append(a) or digest(*a))
+    calls, digest = [], module._sha256
+    monkeypatch.setattr(module, "_sha256", lambda *a, **k: calls.append(a) or digest(*a, **k))
     mosaic = read_mosaic([f"{path}[A]", f"{path}[B]"], bands=["a", "b"])
     assert len(calls) == 1
+    assert mosaic.inputs[0].sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
     assert mosaic.inputs[0].sha256 == mosaic.inputs[1].sha256
     assert [record.hdu for record in mosaic.inputs] == ["A", "B"]

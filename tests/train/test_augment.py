@@ -37,7 +37,7 @@ def example(images, classes=None, ranges=(1.0, 1.0)):
     owner = (classes != BACKGROUND).int() * (1 + torch.arange(n)[:, None, None].int())
     weight = 1 / (1 + owner.float())
     noise = torch.tensor(ranges).expand(n, n_bands, 2).clone()
-    return Example(images, shares, owner, weight, owner > 0, owner < 2, noise)
+    return Example(images, shares, owner, weight, owner > 0, noise)
 
 
 def sky(n_bands=2, side=66, seed=0, sigma=1.0):

@@ -26,14 +26,14 @@ def piece(light, owner, votes, *, bands=2, weight=0.5, asked=True):
     for number, share in votes.items():
         classes[number] = share * (owner > 0)
     images = np.stack([light * (k + 1) for k in range(bands)])
-    weights, voted = np.full(light.shape, weight, np.float32), np.ones(light.shape, bool)
-    return Piece(images, classes, owner, weights, asked & (owner > 0), voted)
+    return Piece(
+        images, classes, owner, np.full(light.shape, weight, np.float32), asked & (owner > 0)
+    )
 
 
 def test_light_adds_up_and_the_brighter_one_owns():
     sky = piece([[0.1, 4.0, 4.0, -0.1]], [[0, 3, 3, 0]], {DISK: 1.0})
     new = piece([[2.0, 1.0, 12.0, 0.0]], [[1, 1, 1, 0]], {SPHEROID: 1.0}, weight=0.25, asked=False)
-    new.voted[:] = False
     add_source(sky, new, 0, 0, 9)
     assert_allclose(sky.images[0], [[2.1, 5.0, 16.0, -0.1]], rtol=1e-6)
     assert_allclose(sky.images[1], [[4.2, 10.0, 32.0, -0.2]], rtol=1e-6)
@@ -43,7 +43,6 @@ def test_light_adds_up_and_the_brighter_one_owns():
     assert_array_equal(sky.classes[BACKGROUND], [[0, 0, 0, 1]])
     assert_allclose(sky.weight, [[0.25, 0.5, 0.25, 0.5]])
     assert_array_equal(sky.asked, [[False, True, False, False]])
-    assert_array_equal(sky.voted, [[False, True, False, True]])
 
 
 def test_what_is_unknown_stays_so():

@@ -14,9 +14,8 @@ def batch_of(classes, owner):
     n, _, height, width = classes.shape
     images = torch.zeros(n, 1, height, width)
     level = torch.ones(n, 1)
-    asked = owner > 0
     return Prepared(
-        images, images == 0, level, level, classes, owner, images[:, 0], asked, asked, images
+        images, images == 0, level, level, classes, owner, images[:, 0], owner > 0, images
     )
 
 

@@ -51,7 +51,6 @@ def batch_of(n=2, seed=1):
         owner=owner,
         weight=torch.ones(n, SIDE, SIDE),
         asked=owner > 0,
-        voted=owner >= 0,
         shown=images.clone(),
     )
 
@@ -115,7 +114,7 @@ def test_the_mean_becomes_part_of_the_last_layer(share, published):
     batch = batch_of()
     batch = dataclasses.replace(batch, **{
         name: getattr(batch, name)[..., :64, :64]
-        for name in ("images", "valid", "classes", "owner", "weight", "asked", "voted", "shown")
+        for name in ("images", "valid", "classes", "owner", "weight", "asked", "shown")
     })  # fmt: skip
     x = sky_noise_input(batch)
     with torch.no_grad():
@@ -154,24 +153,6 @@ def test_each_part_learns_its_own(published):
     own = (total / 4 - batch.classes[:, :BACKGROUND]) / n
     assert_allclose(gradient[:, :BACKGROUND], own, atol=1e-9)
     assert_allclose(gradient[:, len(CLASS_NAMES) :], (total / 4 - taught) / n, atol=1e-9)
-
-
-def test_of_what_has_no_votes_the_teacher_s_part_alone_learns(published):
-    options = options_of(published)
-    options = dataclasses.replace(options, loss=dataclasses.replace(options.loss, detection=0.0))
-    module = Training(options, _config(options, [CARD], None), Teacher(options, [CARD]))
-    batch = batch_of()
-    taught = batch.classes[:, :BACKGROUND].flip(1)
-    voted = torch.arange(SIDE) < SIDE // 2
-    logits = torch.zeros(2, HEADS, SIDE, SIDE, requires_grad=True)
-    batch = dataclasses.replace(batch, taught=taught, voted=voted.expand_as(batch.voted))
-    module._loss(logits, batch).backward()
-    own = logits.grad[:, :BACKGROUND]
-    assert float(own[..., ~voted].abs().max()) == 0
-    shares = batch.classes[:, :BACKGROUND, :, voted]
-    total = shares.sum(1, keepdim=True)
-    assert_allclose(own[..., voted], (total / 4 - shares) / total.sum(), atol=1e-9)
-    assert float(logits.grad[:, len(CLASS_NAMES) :, :, ~voted].abs().max()) > 0
 
 
 def test_fine_tuning_with_a_teacher_begins_with_the_model(published, make_model):

@@ -104,7 +104,7 @@ def read_plane(source: Any, kind: str, mosaic: Mosaic) -> tuple[NDArray[Any], di
         path = str(image.path) if isinstance(source, str | PathLike) else None
         # Of data in memory the values themselves are digested.
         digest = (
-            files.sha256(image.path)
+            files.digest([image.path])[image.path]
             if image.path is not None
             else hashlib.sha256(plane.tobytes()).hexdigest()
         )

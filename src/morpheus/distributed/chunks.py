@@ -221,7 +221,9 @@ def memory_needs(config: ModelConfig, n_bands: int) -> MemoryNeeds:
         main=_MAIN,
         worker=_WORKER + engine,
         pixel=max(classifying, _DEBLENDING),
-        context=config.window.size - config.window.margin - 1 if not config.is_dense else 64,
+        context=config.window.margin
+        if config.is_dense
+        else config.window.size - config.window.margin - 1,
     )
 
 
@@ -283,9 +285,10 @@ def plan_chunks(
                 f" {least / 1e9:.2g} GB"
             )
     n_workers, size = choices[0]
-    n_pixels = math.prod(shape)
-    # No larger than it takes to give every worker as much to do as the others.
-    while side is None and size > step and n_workers > 1 and 2 * n_workers * size**2 > n_pixels:
+    # Small enough for two chunks a worker, by their area: else some have nothing to do in the end.
+    while side is None and n_workers > 1 and size > step:
+        if 2 * n_workers * math.prod(min(size, n) for n in shape) <= math.prod(shape):
+            break
         size -= step
     offset = (origin[0] % step, origin[1] % step) if config.is_dense and size >= step else (0, 0)
     rows, columns = (min(size, n + before) for n, before in zip(shape, offset, strict=True))

@@ -66,7 +66,7 @@ def classify_chunk(spec: FieldSpec, chunk: Chunk) -> Record:
     if model.config.is_dense:
         read = seen_around(wanted, spec.image_shape, model.config)
     else:
-        read = _with_context(wanted, window.size - window.margin - 1, spec.image_shape)
+        read = _widened(wanted, window.size - window.margin - 1, spec.image_shape)
     core = _within(wanted, read)
     pixels = field.pixels(read)
     mask = pixels.mask[core]
@@ -101,8 +101,8 @@ def classify_chunk(spec: FieldSpec, chunk: Chunk) -> Record:
     }
 
 
-def _with_context(wanted: Section, context: int, shape: tuple[int, int]) -> Section:
-    """Find what to read."""
+def _widened(wanted: Section, context: int, shape: tuple[int, int]) -> Section:
+    """Find what all overlapping windows see that see something of a section."""
     rows, columns = (
         slice(max(0, part.start - context), min(n, part.stop + context))
         for part, n in zip(wanted, shape, strict=True)
@@ -111,7 +111,7 @@ def _with_context(wanted: Section, context: int, shape: tuple[int, int]) -> Sect
 
 
 def _within(wanted: Section, read: Section) -> Section:
-    """Find where in what was read lies what is wanted."""
+    """Give a section in coordinates of one that was read around it."""
     rows, columns = (
         slice(part.start - around.start, part.stop - around.start)
         for part, around in zip(wanted, read, strict=True)

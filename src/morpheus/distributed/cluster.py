@@ -2,12 +2,12 @@
 
 import asyncio
 import importlib
-import multiprocessing
 import os
+import signal
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from multiprocessing import forkserver
 from typing import Any
 
 from morpheus.distributed.crew import Crew, one_line
@@ -15,10 +15,11 @@ from morpheus.distributed.execution import LOCAL_SCHEDULERS
 from morpheus.distributed.kept import KEPT
 from morpheus.errors import OptionError
 
-__all__ = ["connect", "connecting"]
+__all__ = ["connect", "connecting", "load_workers"]
 
 _PATIENCE = 10  # seconds
 _WORKER = "morpheus.distributed.worker"
+# Of every process, from its start.
 _ENVIRONMENT = {
     # Tasks are what runs at once.
     **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"),
@@ -27,6 +28,37 @@ _ENVIRONMENT = {
     "MALLOC_TRIM_THRESHOLD_": str(192 << 20),
     "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
 }
+# Elsewhere a process that has loaded numerical libraries cannot be copied safely, or not at all.
+_COPIES = sys.platform == "linux"
+
+
+def load_workers(scheduler: str) -> None:
+    """Begin to load what tasks need, in a process that workers are then copied from.
+
+    Loading takes seconds, in which something else can be done. The process stays until this one
+    ends, for other workers. One that is there already is used as it is.
+
+    Parameters
+    ----------
+    scheduler : str
+        As for `connect`; only 'processes', on Linux, are copied.
+    """
+    if scheduler != "processes" or not _COPIES:
+        return
+    from multiprocessing import forkserver  # noqa: PLC0415 (not everywhere)
+
+    absent = {name: value for name, value in _ENVIRONMENT.items() if name not in os.environ}
+    os.environ.update(absent)
+    # Ctrl-C is for this process, which then ends the others.
+    signals = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        forkserver.set_forkserver_preload(["distributed", _WORKER])
+        forkserver.ensure_running()
+    finally:
+        forkserver.set_forkserver_preload(["__main__"])
+        signal.pthread_sigmask(signal.SIG_SETMASK, signals)
+        for name in absent:
+            del os.environ[name]
 
 
 @contextmanager
@@ -85,7 +117,9 @@ def connecting(scheduler: str, n_workers: int) -> Iterator[Callable[[], Crew]]:
 
     Parameters
     ----------
-    scheduler, n_workers : optional
+    scheduler : str
+        As for `connect`.
+    n_workers : int
         As for `connect`.
 
     Yields
@@ -115,12 +149,15 @@ def _greet(distributed: Any, address: str) -> None:
 
 @contextmanager
 def _local(scheduler: str, n_workers: int) -> Iterator[Crew]:
-    processes = scheduler == "processes"
-    how = _how_to_start() if processes else {}
+    load_workers(scheduler)
     import dask  # noqa: PLC0415 (as above)
 
     import distributed  # noqa: PLC0415 (as above)
 
+    processes = scheduler == "processes"
+    how = {f"distributed.nanny.pre-spawn-environ.{k}": value for k, value in _ENVIRONMENT.items()}
+    if _COPIES:
+        how["distributed.worker.multiprocessing-method"] = "forkserver"
     with (
         dask.config.set(how),
         distributed.LocalCluster(
@@ -148,21 +185,3 @@ def _local(scheduler: str, n_workers: int) -> Iterator[Crew]:
 def _settle() -> None:
     """Load what tasks need, where it was not there from the start."""
     importlib.import_module(_WORKER)
-
-
-def _how_to_start() -> dict[str, Any]:
-    """Say how processes are started: each from one in which all is loaded, where that can be."""
-    how: dict[str, Any] = {
-        f"distributed.nanny.pre-spawn-environ.{name}": value for name, value in _ENVIRONMENT.items()
-    }
-    if "forkserver" in multiprocessing.get_all_start_methods():
-        how["distributed.worker.multiprocessing-method"] = "forkserver"
-        forkserver.set_forkserver_preload(["distributed", _WORKER])
-        before = dict(os.environ)
-        os.environ.update(_ENVIRONMENT)
-        try:
-            forkserver.ensure_running()  # loads, while this process goes on
-        finally:
-            os.environ.clear()
-            os.environ.update(before)
-    return how

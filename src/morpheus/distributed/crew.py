@@ -258,9 +258,9 @@ class Crew:
         """
         if self.client is None:
             return _engine_of(spec)
-        future = self.client.submit(_engine_of, spec, pure=False)
-        found: tuple[str, str] = future.result()
-        return found
+        # By all that are there now, so that none has to make it while others are at work.
+        found: list[tuple[str, str]] = list(self.client.run(_engine_of, spec).values())
+        return found[0]
 
 
 def _engine_of(spec: FieldSpec) -> tuple[str, str]:

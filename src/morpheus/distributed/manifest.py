@@ -13,7 +13,7 @@ from morpheus.mosaic.products import to_json
 
 __all__ = ["MANIFEST_FORMAT", "check_same_run", "digest_of_positions"]
 
-MANIFEST_FORMAT = 1
+MANIFEST_FORMAT = 2
 _NAMED = 3
 
 

@@ -20,7 +20,7 @@ __all__ = ["Engine", "available_threads", "make_engine"]
 
 _CPU_BATCH, _GPU_BATCH = 32, 1024
 _DENSE_CPU_BATCH, _DENSE_GPU_BATCH = 1, 8  # windows of hundreds of pixels
-_SIZES = 4  # of windows that the network is kept for: within an image, at its ends, in its corner
+_SIZES = 2  # of windows that the network is kept for, as large as it is: within an image, at an end
 
 
 class Engine(Protocol):
@@ -135,12 +135,14 @@ class OpenVINOEngine:
             "INFERENCE_PRECISION_HINT": "bf16" if use_bfloat16 else "f32",
             "NUM_STREAMS": self.workers,
             "INFERENCE_NUM_THREADS": self.workers,
+            # Or all processes would have their threads on the same cores.
+            "ENABLE_CPU_PINNING": False,
         }
         self._core, self._model = core, model
         self._lock = threading.Lock()
         self._networks: dict[tuple[int, int], _Compiled] = {}
         size = model.config.window.size
-        self._network((size, size))
+        self._network((size, size))  # what cannot be prepared is to be known early
 
     def __call__(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
         """Evaluate the network; see `Engine`."""

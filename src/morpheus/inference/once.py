@@ -36,11 +36,20 @@ class Place:
         Rows and columns of them that are wanted; all if None. The others are context.
     shape : tuple of int or None, optional
         Size (y, x) of the whole image; None: what was read is the whole.
+
+    Raises
+    ------
+    ValueError
+        If what was read begins elsewhere and the shape is not given.
     """
 
     origin: tuple[int, int] = (0, 0)
     core: tuple[slice, slice] | None = None
     shape: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        if self.shape is None and self.origin != (0, 0):
+            raise ValueError("a part of an image has a place in the whole, whose shape is needed")
 
 
 class _Span(NamedTuple):
@@ -174,7 +183,7 @@ def _spans(wanted: slice, origin: int, whole: int, config: ModelConfig) -> list[
     """Windows along one axis that classify wanted pixels."""
     first, last = wanted.start + origin, wanted.stop + origin
     inner, margin = config.window.inner, config.window.margin
-    step = max(_STEP, 2**config.network.depth)  # which the network can halve
+    step = max(_STEP, config.network.multiple)
     return [
         _Span(
             i * inner - margin - origin,

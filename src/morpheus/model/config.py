@@ -107,6 +107,11 @@ class UNetConfig:
         return len(self.down_filters)
 
     @property
+    def multiple(self) -> int:
+        """What the sides of a window are multiples of, in pixels."""
+        return 1 << self.depth
+
+    @property
     def context(self) -> int:
         """How far the last expanding block and the head reach beyond an output pixel."""
         return self.up_convolutions + 1
@@ -219,6 +224,11 @@ class DenseConfig:
     def depth(self) -> int:
         """Number of times that the resolution is halved."""
         return len(self.widths)
+
+    @property
+    def multiple(self) -> int:
+        """What the sides of a window are multiples of, in pixels."""
+        return 1 << self.depth
 
     @property
     def reach(self) -> int:
@@ -357,7 +367,7 @@ class ModelConfig:
     weights_sha256: str = ""
 
     def __post_init__(self) -> None:
-        if self.window.size % 2**self.network.depth:
+        if self.window.size % self.network.multiple:
             raise ModelError(
                 f"a window of {self.window.size} pixels cannot be halved {self.network.depth} times"
             )

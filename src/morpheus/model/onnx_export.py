@@ -35,7 +35,9 @@ _SKY = (
 )
 _EDGES = (
     "Pixels around the image count as no data: surround it with NaN, {margin} pixels or more at"
-    " each edge, until both sides are multiples of {multiple}, and crop the result."
+    " each edge, until both sides are multiples of {multiple}, and crop the result. (Morpheus has"
+    " {margin} pixels before the image, as many as make a multiple of 64 behind it, and windows of"
+    " {size} in large ones.)"
 )
 
 
@@ -92,8 +94,10 @@ def build_onnx(model: Model) -> onnx.ModelProto:
         }
         shape: list[Any] = [1, n_classes, "y", "x"]
         result = _dense(graph, network, n_bands)
-        multiple = 2**network.depth
-        edges = _EDGES.format(margin=config.window.margin, multiple=multiple)
+        multiple = network.multiple
+        edges = _EDGES.format(
+            margin=config.window.margin, multiple=multiple, size=config.window.size
+        )
         notes = {"normalisation": _SKY, "edges": edges, "multiple_of": str(multiple)}
     else:
         size, inner = config.window.size, config.window.inner

@@ -3,10 +3,13 @@
 import hashlib
 import os
 import re
+import threading
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeAlias
@@ -44,6 +47,8 @@ READ_ERRORS = (
     zlib.error,
 )
 """What astropy raises on damaged files (a cut memory map is a TypeError)."""
+
+_READERS, _BLOCK = 4, 1 << 22  # files at once, and bytes of one
 
 _WITH_HDU = re.compile(r"(?P<path>.+)\[(?P<hdu>[^\[\]]+)\]")
 _DAMAGE = (
@@ -153,23 +158,29 @@ class FitsFiles:
             self._opened[path] = self._open(path)
         return self._opened[path]
 
-    def sha256(self, path: Path) -> str:
-        """Digest a file, as it stands on disk.
+    def digest(self, paths: Collection[Path]) -> dict[Path, str]:
+        """Digest files, as they stand on disk, a few beside each other.
 
         Parameters
         ----------
-        path : Path
-            The file.
+        paths : collection of Path
+            The files.
 
         Returns
         -------
-        str
-            SHA-256, hexadecimal.
+        dict of Path to str
+            SHA-256 of each, hexadecimal.
         """
-        if path not in self._digests:
-            with path.open("rb") as file:
-                self._digests[path] = hashlib.file_digest(file, "sha256").hexdigest()
-        return self._digests[path]
+        todo = [path for path in dict.fromkeys(paths) if path not in self._digests]
+        stopped = threading.Event()
+        # Digests are computed without the interpreter's lock.
+        with ThreadPoolExecutor(max(1, min(len(todo), _READERS))) as beside:
+            try:
+                found = beside.map(partial(_sha256, stopped=stopped), todo)
+                self._digests.update(zip(todo, found, strict=True))
+            finally:
+                stopped.set()  # at once after Ctrl-C, not after gigabytes
+        return {path: self._digests[path] for path in paths}
 
     def _open(self, path: Path) -> fits.HDUList:
         try:
@@ -291,3 +302,11 @@ def _listing(hdus: fits.HDUList) -> str:
 
 def _one_line(message: object) -> str:
     return " ".join(str(message).split())
+
+
+def _sha256(path: Path, stopped: threading.Event) -> str:
+    digest, buffer = hashlib.sha256(), memoryview(bytearray(_BLOCK))
+    with path.open("rb", buffering=0) as file:
+        while (n := file.readinto(buffer)) and not stopped.is_set():
+            digest.update(buffer[:n])
+    return digest.hexdigest()

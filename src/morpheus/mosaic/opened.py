@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -352,11 +351,9 @@ def _records(mosaic: OpenMosaic) -> Iterable[InputRecord]:
         _Map("image", (band,), image)
         for band, image in zip(mosaic.bands, mosaic.images, strict=True)
     ]
-    paths = {one.image.path for one in (*inputs, *mosaic.maps) if one.image.path is not None}
-    # Digests are computed without the interpreter's lock.
-    with ThreadPoolExecutor() as beside:
-        list(beside.map(mosaic.files.sha256, paths))
-    for one in (*inputs, *mosaic.maps):
+    every = (*inputs, *mosaic.maps)
+    digests = mosaic.files.digest([one.image.path for one in every if one.image.path is not None])
+    for one in every:
         path = one.image.path
         for band in one.bands:
             yield InputRecord(
@@ -364,6 +361,6 @@ def _records(mosaic: OpenMosaic) -> Iterable[InputRecord]:
                 kind=one.kind,
                 path=None if path is None else str(path),
                 hdu=one.image.hdu,
-                sha256=None if path is None else mosaic.files.sha256(path),
+                sha256=None if path is None else digests[path],
                 shape=one.image.shape,
             )

@@ -15,7 +15,7 @@ from morpheus.catalog import Catalog
 from morpheus.catalog.setup import CatalogSetup
 from morpheus.defaults import DEFAULT_MODEL
 from morpheus.distributed.chunks import ChunkGrid
-from morpheus.distributed.cluster import connecting
+from morpheus.distributed.cluster import connecting, load_workers
 from morpheus.distributed.crew import Crew
 from morpheus.distributed.execution import Execution
 from morpheus.distributed.kept import KEPT
@@ -159,7 +159,7 @@ def run_in_chunks(
             check_field_targets(
                 folder, setup.config, given.choice.given, options, overwrite=overwrite
             )
-        with _saying_how_to_go_on():
+        with _saying_how_to_go_on(folder):
             with contextlib.ExitStack() as stack:
                 with open_mosaic(
                     given.images,
@@ -169,13 +169,18 @@ def run_in_chunks(
                     dq=given.dq,
                     check_filters=check_filters,
                 ) as opened:
-                    place = FieldPlace.of(opened, region)
+                    # Workers take as long to come as the images to be looked at.
+                    if crew is None:
+                        load_workers(execution.scheduler)
+                    place = FieldPlace.of(opened, setup.config, region)
                     grid = setup.grid(place, begun)
-                    if crew is None:  # they take as long to come as the images to be looked at
+                    if crew is None:
                         workers = connecting(execution.scheduler, setup.n_workers(grid))
                         awaited = stack.enter_context(workers)
                     field = OpenField.of(opened, given, setup.config, place)
-                spec, crew = setup.plan(field, grid, begun), crew or awaited()
+                    del place  # and its sample of the pixels
+                crew = awaited() if crew is None else crew
+                spec = setup.plan(field, grid, begun)
                 spec, positions = setup.begin(field, spec, crew.engine_of(spec), begun)
                 _remove_remains(folder, setup.config)
                 if announce is not None:
@@ -193,12 +198,13 @@ def run_in_chunks(
 
 
 @contextlib.contextmanager
-def _saying_how_to_go_on() -> Iterator[None]:
-    """Add to what is wrong with the disk that what was done is kept."""
+def _saying_how_to_go_on(folder: Path) -> Iterator[None]:
+    """Add to what is wrong with the disk that what was done is kept, if something was."""
     try:
         yield
     except ProductError as error:
-        if "--resume" in str(error) or not isinstance(error.__cause__, OSError):
+        known = "--resume" in str(error) or not isinstance(error.__cause__, OSError)
+        if known or FieldStore.manifest(folder / STORE_FOLDER) is None:
             raise
         raise ProductError(
             f"{error}; what is done is kept: mend that, and go on with --resume"

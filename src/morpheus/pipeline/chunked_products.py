@@ -189,9 +189,9 @@ def draw(
         planes = rgb_planes([shown.images[band] for band in channels])
         return write_picture(setup.folder / RGB_FILE, lupton_rgb(*planes), overwrite=overwrite)
 
-    with ThreadPoolExecutor(1) as beside:  # all that needs no Matplotlib, which is for one thread
+    # Beside each other, as one needs no Matplotlib, which is for one thread.
+    with ThreadPoolExecutor(1) as beside:
         rgb = beside.submit(write_rgb) if channels else None
-        cut = beside.submit(places_of, field, choose_sources(catalog.table))
         path = setup.folder / CLASSES_FILE
         paths = [
             write_classes(
@@ -207,7 +207,7 @@ def draw(
         paths.append(rgb.result())
         add_file(paths[-1], "rgb", {"bands": channels, "pixels_averaged": step})
     if len(catalog):
-        places = cut.result()
+        places = places_of(field, choose_sources(catalog.table))
         scale = catalog.provenance["pixel_scale"]
         sheet = stamp_sheet(
             places.table,

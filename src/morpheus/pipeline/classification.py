@@ -112,7 +112,8 @@ def classify(
             rms=given.rms,
             dq=given.dq,
             region=region,
-            # All pixels of all windows that see the region: it comes out as in the whole image.
+            # All pixels of all windows that see the region: it comes out as in the whole image. (A
+            # dense model's may see less; read once, a margin too much costs little.)
             context=config.window.size - config.window.margin - 1,
             sky=needs_sky(config),
             check_filters=check_filters,

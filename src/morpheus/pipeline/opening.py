@@ -13,7 +13,7 @@ from morpheus.model import ModelConfig
 from morpheus.model.normalise import needs_sky
 from morpheus.mosaic import InputRecord, Region, parse_region
 from morpheus.mosaic.bands import images_by_band, maps_by_band
-from morpheus.mosaic.opened import OpenMosaic
+from morpheus.mosaic.opened import OpenMosaic, Pixels
 from morpheus.mosaic.read import cut_out, measure_field_skies
 from morpheus.mosaic.sky import SkyLevel, grid_step
 from morpheus.pipeline.classification import warn_of_misfit
@@ -24,7 +24,7 @@ __all__ = ["FieldPlace", "OpenField", "files_only"]
 
 @dataclass(frozen=True, eq=False)
 class FieldPlace:
-    """Where a field lies in its images.
+    """Where a field lies in its images, and what they hold at a first look.
 
     Parameters
     ----------
@@ -36,21 +36,28 @@ class FieldPlace:
         Its size (y, x) in pixels.
     wcs : astropy.wcs.WCS or None
         Its world coordinates.
+    sample : Pixels
+        Pixels of all of the images, on an even grid.
     """
 
     region: Region | str | None
     origin: tuple[int, int]
     shape: tuple[int, int]
     wcs: WCS | None
+    sample: Pixels
 
     @classmethod
-    def of(cls, opened: OpenMosaic, region: Region | str | None) -> "FieldPlace":
-        """Find a part of the sky.
+    def of(
+        cls, opened: OpenMosaic, config: ModelConfig, region: Region | str | None
+    ) -> "FieldPlace":
+        """Find a part of the sky, and make sure that there is something to see.
 
         Parameters
         ----------
         opened : OpenMosaic
             The images.
+        config : ModelConfig
+            The model, for warnings of what it was not trained on.
         region : Region, str or None
             What part of them is the field; None: all.
 
@@ -62,14 +69,16 @@ class FieldPlace:
         Raises
         ------
         MorpheusError
-            If it is not there.
+            If it is not there, or the images cannot be used.
         """
         where = parse_region(region) if isinstance(region, str) else region
         section, _, wcs = cut_out(where, 0, opened.wcs, opened.shape)
         shape = (section[0].stop - section[0].start, section[1].stop - section[1].start)
         if wcs is not None:
             wcs.array_shape = shape
-        return cls(region, (section[0].start, section[1].start), shape, wcs)
+        warn_of_misfit(config, opened.bands, opened.units, wcs, stacklevel=4)
+        sample = opened.thinned_out(grid_step(opened.shape))
+        return cls(region, (section[0].start, section[1].start), shape, wcs, sample)
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,10 +146,7 @@ class OpenField:
         MorpheusError
             If they cannot be used.
         """
-        warn_of_misfit(config, opened.bands, opened.units, place.wcs, stacklevel=4)
-        step = grid_step(opened.shape)
-        thinned = opened.thinned_out(step)  # also tells whether there is anything
-        skies = measure_field_skies(opened.bands, thinned, 1) if needs_sky(config) else ()
+        skies = measure_field_skies(opened.bands, place.sample, 1) if needs_sky(config) else ()
         records = opened.records()
         return cls(
             given=given,

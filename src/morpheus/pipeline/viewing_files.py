@@ -125,13 +125,15 @@ class RunFiles:
         ProductError
             If the segmentation map is not the one that the catalogue was made from.
         """
-        for one in self.record.images:
-            image = self.images.get(one.band)
-            if image is None or image.path is None:
-                continue
-            if self.files.sha256(image.path) != one.sha256:
+        known = {
+            image.path: one.sha256
+            for one in self.record.images
+            if (image := self.images.get(one.band)) is not None and image.path is not None
+        }
+        for path, digest in self.files.digest(known).items():
+            if digest != known[path]:
                 raise ImageError(
-                    f"{image.path} has changed since it was classified; classify it again, or"
+                    f"{path} has changed since it was classified; classify it again, or"
                     " bring the image back"
                 )
         if self.labels is None or self.digest is None:

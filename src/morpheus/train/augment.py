@@ -90,7 +90,7 @@ def augment(
         below one standard deviation of it are background.
     """
     dice = _Dice(generator, batch.images.device)
-    images, valid, classes, owner, weight, asked, voted = _resample(batch, crop, options, dice)
+    images, valid, classes, owner, weight, asked = _resample(batch, crop, options, dice)
     images = _blur(images, valid, options, dice)
     sky_pixels = (classes[:, BACKGROUND] > 0.5)[:, None] & valid  # noqa: PLR2004
     level, noise = _measure(images, sky_pixels, valid)
@@ -120,14 +120,13 @@ def augment(
         owner=owner,
         weight=weight,
         asked=asked,
-        voted=voted,
         shown=shown,
     )
 
 
 def _resample(
     batch: Example, crop: int, options: AugmentOptions, dice: _Dice
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Cut, turn, mirror and scale; shift bands against the first."""
     n, n_bands, side, _ = batch.images.shape
     free = dice.happens(options.rotate, n)
@@ -156,13 +155,12 @@ def _resample(
     mode = "bilinear" if options.rotate > 0 or options.misalign > 0 else "nearest"
     values = _sample(torch.nan_to_num(data), by_band, mode).reshape(shape)
     share = _sample((~data.isnan()).float(), by_band, mode).reshape(shape)
-    plain = batch.weight, batch.owner.float(), batch.asked.float(), batch.voted.float()
-    others = torch.stack(plain, 1)
+    others = torch.stack([batch.weight, batch.owner.float(), batch.asked.float()], 1)
     planes = torch.cat([batch.classes, others], 1)
     planes = _sample(planes, grid, "nearest")
     valid = share > 0.999  # noqa: PLR2004 (no part of a pixel is without data)
-    weight, owner, asked, voted = planes[:, -4:].unbind(1)
-    return values, valid, planes[:, :-4], owner.int(), weight, asked > 0, voted > 0
+    weight, owner, asked = planes[:, -3:].unbind(1)
+    return values, valid, planes[:, :-3], owner.int(), weight, asked > 0
 
 
 def _sample(planes: Tensor, grid: Tensor, mode: str) -> Tensor:

@@ -26,8 +26,6 @@ class Piece:
         Of the class of a pixel.
     asked : ndarray of bool, shape (y, x)
         Whether a teacher is asked about the source of the pixel.
-    voted : ndarray of bool, shape (y, x)
-        Whether the labels say of which class it is.
     """
 
     images: NDArray[np.float32]
@@ -35,7 +33,6 @@ class Piece:
     owner: NDArray[np.int32]
     weight: NDArray[np.float32]
     asked: NDArray[np.bool_]
-    voted: NDArray[np.bool_]
 
     def turned(self, quarters: int, *, mirrored: bool) -> "Piece":
         """Turn by right angles.
@@ -113,5 +110,4 @@ def add_source(piece: Piece, source: Piece, y: int, x: int, number: int) -> None
     piece.owner[here] = np.where(brighter, number, piece.owner[here])
     piece.weight[here] = np.where(brighter, source.weight[part], piece.weight[here])
     piece.asked[here] = np.where(brighter, source.asked[part], piece.asked[here])
-    piece.voted[here] = np.where(brighter, source.voted[part], piece.voted[here])
     piece.images[:, *here] += source.images[:, *part]

@@ -12,7 +12,6 @@ from torch.utils.data import Dataset as TorchDataset
 from morpheus.classes import CLASS_NAMES
 from morpheus.train.compose import Piece, add_source
 from morpheus.train.data import Unpacked
-from morpheus.train.distort import distorted
 from morpheus.train.options import TrainOptions
 
 __all__ = ["Draws", "Example"]
@@ -37,8 +36,6 @@ class Example:
         Of the class of a pixel.
     asked : Tensor of bool, shape (..., y, x)
         Whether a teacher is asked about the source of the pixel.
-    voted : Tensor of bool, shape (..., y, x)
-        Whether the labels say of which class it is.
     noise : Tensor of float32, shape (..., band, 2)
         By how many times the noise may be raised: from, to.
     """
@@ -48,7 +45,6 @@ class Example:
     owner: Tensor
     weight: Tensor
     asked: Tensor
-    voted: Tensor
     noise: Tensor
 
     @classmethod
@@ -65,7 +61,7 @@ class Example:
         Example
             With a first axis more.
         """
-        names = "images", "classes", "owner", "weight", "asked", "voted", "noise"
+        names = "images", "classes", "owner", "weight", "asked", "noise"
         return cls(*(torch.stack([getattr(one, name) for one in examples]) for name in names))
 
 
@@ -135,7 +131,6 @@ class Draws(TorchDataset[Example]):
             torch.from_numpy(piece.owner),
             torch.from_numpy(piece.weight),
             torch.from_numpy(piece.asked),
-            torch.from_numpy(piece.voted),
             torch.from_numpy(noise.astype(np.float32)),
         )
 
@@ -153,22 +148,17 @@ class Draws(TorchDataset[Example]):
             owner,
             weight.astype(np.float32),
             asked,
-            np.ones(owner.shape, np.bool_),
         )
 
     def _add(self, piece: Piece, rng: np.random.Generator, taken: int) -> None:
         """Add sources that are alone, anywhere in what the crop is made from."""
         every = slice(None)
-        # What they are validated on has labels.
-        distort = 0.0 if self.validation else self.options.teacher.distort
         center: tuple[int, int] | None = None
         for one, part in zip(self.data, self.parts, strict=True):
             # With a handful of examples kept for validation, there may be none of these.
             n = int(rng.poisson(one.options.added)) if len(part) else 0
             for number in rng.choice(part, n) if n else ():
                 source = self._read(one, int(number), every, every)
-                if distort and rng.uniform() < distort and source.asked.any():
-                    source = distorted(source, rng)
                 turned = source.turned(int(rng.integers(4)), mirrored=bool(rng.integers(2)))
                 half = turned.owner.shape[0] // 2
                 if center is not None and one.options.near and rng.uniform() < one.options.near:
@@ -188,7 +178,6 @@ class Draws(TorchDataset[Example]):
             np.zeros(shape, np.int32),
             np.zeros(shape, np.float32),
             np.zeros(shape, np.bool_),
-            np.ones(shape, np.bool_),
         )
 
     def _corner(self, rng: np.random.Generator, size: int) -> int:

@@ -215,6 +215,6 @@ class Training(lightning.LightningModule):
         own, teacher = logits[:, :BACKGROUND], logits[:, len(CLASS_NAMES) :]
         return (
             chosen.detection * of_sources(mean, batch.classes)
-            + of_classes(own, batch.classes[:, :BACKGROUND], batch.weight * batch.voted)
+            + of_classes(own, batch.classes[:, :BACKGROUND], batch.weight)
             + of_classes(teacher, batch.taught, batch.weight)
         )

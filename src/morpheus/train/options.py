@@ -279,21 +279,14 @@ class TeacherOptions:
         AB magnitude in the first band of the faintest sources that the teacher is asked about, in
         datasets that have magnitudes: of those that are fainter than what it was trained on, it
         knows less than the labels do. Its part learns the labels there.
-    distort : float, optional
-        Share of added sources, of those that the teacher is asked about, that are put out of shape.
-        Only the teacher says of which class they are.
     """
 
     model: str = ""
     share: float = 0.5
     faintest: float = 24.5
-    distort: float = 0.0
 
     def __post_init__(self) -> None:
         _check_range("share", self.share, 0, 1)
-        _check_range("distort", self.distort, 0, 1)
-        if self.distort and not self.model:
-            raise OptionError("sources that are out of shape need a teacher who says what they are")
         _check_range("faintest", self.faintest, -100, 100)
 
 

@@ -28,8 +28,6 @@ class Prepared:
         Of the class of a pixel.
     asked : Tensor of bool, shape (n, y, x)
         Whether a teacher is asked about the source of the pixel.
-    voted : Tensor of bool, shape (n, y, x)
-        Whether the labels say of which class it is.
     shown : Tensor, shape (n, band, y, x)
         What a teacher sees: the model's bands and their alternatives, all of them, before some are
         left out or masked; NaN where there is no data.
@@ -45,7 +43,6 @@ class Prepared:
     owner: Tensor
     weight: Tensor
     asked: Tensor
-    voted: Tensor
     shown: Tensor
     taught: Tensor | None = None
 
@@ -81,17 +78,7 @@ class Prepared:
         Prepared
             Views; level and noise as before.
         """
-        planes = (
-            "images",
-            "valid",
-            "classes",
-            "owner",
-            "weight",
-            "asked",
-            "voted",
-            "shown",
-            "taught",
-        )
+        planes = ("images", "valid", "classes", "owner", "weight", "asked", "shown", "taught")
         there = {name: getattr(self, name) for name in planes if getattr(self, name) is not None}
         return replace(self, **{name: one[..., inside, inside] for name, one in there.items()})
 
