@@ -14,7 +14,7 @@ from astropy.table import Table
 
 import morpheus
 from morpheus.errors import ImageError, OptionError, ProductError
-from morpheus.mosaic import MosaicWarning
+from morpheus.mosaic import MosaicWarning, files
 from morpheus.pipeline import viewing, viewing_files, viewing_sky
 from morpheus.pipeline.viewing import check_same_grid, open_run
 
@@ -181,10 +181,8 @@ def test_files_are_read_whole_once_only(make_run, monkeypatch):
     monkeypatch.setattr(
         viewing_files, "_labels_digest", lambda labels: digested.append(1) or digest(labels)
     )
-    sha256 = viewing.FitsFiles.sha256
-    monkeypatch.setattr(
-        viewing.FitsFiles, "sha256", lambda self, path: calls.append(path) or sha256(self, path)
-    )
+    sha256 = files._sha256
+    monkeypatch.setattr(files, "_sha256", lambda *a, **k: calls.append(a) or sha256(*a, **k))
     for _ in range(2):
         with open_run(folder):
             assert (len(calls), len(digested)) == (3, 1)

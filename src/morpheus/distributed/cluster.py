@@ -5,6 +5,7 @@ import importlib
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -30,6 +31,7 @@ _ENVIRONMENT = {
 }
 # Elsewhere a process that has loaded numerical libraries cannot be copied safely, or not at all.
 _COPIES = sys.platform == "linux"
+_BEGUN = threading.Event()  # in this process
 
 
 def load_workers(scheduler: str) -> None:
@@ -43,8 +45,9 @@ def load_workers(scheduler: str) -> None:
     scheduler : str
         As for `connect`; only 'processes', on Linux, are copied.
     """
-    if scheduler != "processes" or not _COPIES:
+    if scheduler != "processes" or not _COPIES or _BEGUN.is_set():
         return
+    _BEGUN.set()
     from multiprocessing import forkserver  # noqa: PLC0415 (not everywhere)
 
     absent = {name: value for name, value in _ENVIRONMENT.items() if name not in os.environ}
