@@ -597,6 +597,36 @@ def test_a_run_that_is_killed_again_and_again(
     assert n_workers > 0
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="workers are copied on Linux only")
+def test_ctrl_c_while_workers_are_coming(arguments, fields, tmp_path):
+    """It reaches the terminal's whole group; one line is said, and nobody stays."""
+    call = arguments(
+        fields["small"], tmp_path / "out", "--scheduler", "processes", "--chunk", CHUNK
+    )
+    # Where the tests run in the background, SIGINT is ignored, which children inherit.
+    program = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
+        "from morpheus.cli import main; main()"
+    )
+    process = psutil.Popen(  # noqa: S603
+        [sys.executable, "-c", program, *map(str, call), "--quiet"],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    started = []
+    while process.poll() is None and not started:
+        started = [one for one in process.children() if "forkserver" in " ".join(one.cmdline())]
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGINT)
+    said = process.communicate(timeout=120)[1].strip().splitlines()
+    assert process.returncode == 130
+    assert len(said) == 1
+    assert "interrupted" in said[0]
+    _, alive = psutil.wait_procs(started, 30)
+    assert not alive
+
+
 # ---- what is not this run's
 
 

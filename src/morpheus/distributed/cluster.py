@@ -48,8 +48,9 @@ def load_workers(scheduler: str) -> None:
     if scheduler != "processes" or not _COPIES or _BEGUN.is_set():
         return
     _BEGUN.set()
-    from multiprocessing import forkserver  # noqa: PLC0415 (not everywhere)
+    from multiprocessing import forkserver, resource_tracker  # noqa: PLC0415 (not everywhere)
 
+    resource_tracker.ensure_running()  # which would let signals through again
     absent = {name: value for name, value in _ENVIRONMENT.items() if name not in os.environ}
     os.environ.update(absent)
     # Ctrl-C is for this process, which then ends the others.
