@@ -608,7 +608,7 @@ def test_ctrl_c_while_workers_are_coming(arguments, fields, tmp_path):
         "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
         "from morpheus.cli import main; main()"
     )
-    process = psutil.Popen(  # noqa: S603
+    process = psutil.Popen(
         [sys.executable, "-c", program, *map(str, call), "--quiet"],
         stderr=subprocess.PIPE,
         text=True,
