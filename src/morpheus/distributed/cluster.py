@@ -177,6 +177,8 @@ def _local(scheduler: str, n_workers: int) -> Iterator[Crew]:
         ) as cluster,
         distributed.Client(cluster, set_as_default=False) as client,
     ):
+        # It listens to the garbage collector, and a Ctrl-C that came meanwhile would be lost.
+        distributed.gc.disable_gc_diagnosis(force=True)
         if processes:
             client.run(_settle)
         try:
