@@ -202,6 +202,22 @@ def beginnings():
     return os.environ["OPENBLAS_NUM_THREADS"], list(sys.modules), gc.get_freeze_count()
 
 
+def test_every_worker_makes_the_engine_where_tasks_find_it(spec, monkeypatch):
+    """What is kept is kept by a thread: an engine of another one would be a second one."""
+    asked = []
+
+    def made(_):
+        return str(os.getpid()), threading.current_thread().name
+
+    monkeypatch.setattr(crew_module, "_engine_of", made)
+    with connect("processes", 2) as crew:
+        gather = crew.client.gather
+        monkeypatch.setattr(crew.client, "gather", lambda f: asked.extend(gather(f)) or gather(f))
+        assert crew.engine_of(spec) == asked[0]
+    assert len({pid for pid, _ in asked}) == 2
+    assert all("Dask-Default-Threads" in name for _, name in asked)
+
+
 def test_they_come_while_something_else_is_done(spec):
     with connecting("threads", 1) as awaited:
         crew = awaited()

@@ -258,8 +258,15 @@ class Crew:
         """
         if self.client is None:
             return _engine_of(spec)
-        # By all that are there now, so that none has to make it while others are at work.
-        found: list[tuple[str, str]] = list(self.client.run(_engine_of, spec).values())
+        # By all that are there now, so that none has to make it while others are at work; as tasks,
+        # in whose thread it is kept.
+        futures = [
+            self.client.submit(
+                _engine_of, spec, pure=False, workers=[one], allow_other_workers=True
+            )
+            for one in self.client.nthreads()
+        ]
+        found: list[tuple[str, str]] = self.client.gather(futures)
         return found[0]
 
 
