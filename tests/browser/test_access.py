@@ -153,7 +153,27 @@ def test_the_dialog_takes_the_focus_and_gives_it_back(drive, address):
         page.wait_for_selector("dialog", state="hidden")
         assert focus(page) == "Keys"
         assert view.state("selected") is None
-        assert view.state("help") is False
+        view.until("!app.store.state.help")
+
+
+def test_a_dialog_that_is_opened_again_at_once_stays_open(drive, address):
+    view = drive(address)
+    view.page.keyboard.press("?")
+    view.page.wait_for_selector("dialog[open]")
+    shown = view.page.evaluate("""() => new Promise((done) => {
+      const { store } = window.morpheus;
+      const dialog = document.querySelector("dialog");
+      dialog.addEventListener("close", () => setTimeout(() => done(dialog.open), 100));
+      // An observer is told before the browser sends its event.
+      const observer = new MutationObserver(() => {
+        observer.disconnect();
+        store.set({ help: true });
+      });
+      observer.observe(dialog, { attributeFilter: ["open"] });
+      store.set({ help: false });
+    })""")
+    assert shown
+    assert view.page.evaluate("() => document.activeElement.closest('dialog') !== null")
 
 
 def test_the_panel_of_a_source_gives_the_focus_to_the_map(drive, address, table):

@@ -117,13 +117,17 @@ function Side({ app, state }) {
 /** The keys, in a dialog of the browser: it keeps the focus, gives it back, and closes with Escape. */
 function Help({ app, open }) {
   const dialog = useRef(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (open) dialog.current.showModal();
     else dialog.current.close();
   }, [open]);
+  const closed = () => {
+    // The browser says so some time later: it may be open again.
+    if (!dialog.current.open) app.store.set({ help: false });
+  };
   const { facts } = app.run.manifest;
   return html`
-    <dialog class="help" aria-labelledby="help" ref=${dialog} onClose=${() => app.store.set({ help: false })}>
+    <dialog class="help" aria-labelledby="help" ref=${dialog} onClose=${closed}>
       <h2 id="help">Keys</h2>
       <dl>${KEYS.map(([key, what]) => html`<dt>${key}</dt><dd>${what}</dd>`)}</dl>
       <p class="note">
