@@ -22,10 +22,10 @@ from skimage.measure import regionprops
 
 from morpheus.catalog.morphology import SourcePixels, classify_sources
 from morpheus.classes import CLASS_NAMES
-from morpheus.errors import GridMismatchError, OptionError, ProductError
+from morpheus.errors import GridMismatchError, MosaicWarning, OptionError, ProductError
 from morpheus.inference import Classification, ClassMaps, InferenceOptions
 from morpheus.model.hausen2020 import CONFIG
-from morpheus.mosaic import MosaicWarning, read_mosaic
+from morpheus.mosaic import read_mosaic
 from morpheus.mosaic.products import Plane, check_targets, replacing, write_planes
 from morpheus.pipeline import classify
 from morpheus.provenance import morpheus_version

@@ -1,4 +1,4 @@
-"""The exceptions that Morpheus raises on bad input.
+"""The exceptions that Morpheus raises on bad input, and its warning.
 
 Every message says what is wrong, where, and what to do. The command line turns any of them into
 one line on standard error and exit code 2; a library user catches `MorpheusError`.
@@ -11,6 +11,7 @@ __all__ = [
     "IncompleteError",
     "ModelError",
     "MorpheusError",
+    "MosaicWarning",
     "OptionError",
     "ProductError",
     "missing_package",
@@ -47,6 +48,10 @@ class DatasetError(ProductError):
 
 class IncompleteError(MorpheusError):
     """A part of the work failed; what was done is kept, and can be gone on with."""
+
+
+class MosaicWarning(UserWarning):
+    """Images could be read, but something about them could not be checked."""
 
 
 def missing_package(error: ModuleNotFoundError, what: str, extra: str) -> OptionError:

@@ -1,5 +1,6 @@
 """Two runs, phone, hostile text, and the map as files."""
 
+import io
 import json
 import shutil
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.table import Table
+from PIL import Image
 
 from morpheus.catalog import Catalog
 
@@ -76,6 +78,12 @@ def test_a_source_is_the_same_in_two_runs(drive, two_runs, run_folder, other_fol
     view.until(f"app.store.state.selected === {first['id'][row]}")
 
 
+def change_colors(change):
+    fade = 1 - np.sqrt(np.abs(change))[:, None]
+    full = np.where(change[:, None] < 0, [33, 102, 172], [178, 24, 43])
+    return full + fade * (247 - full)
+
+
 def test_the_difference_of_two_runs(drive, two_runs, run_folder, other_folder):
     view = drive(f"{two_runs}#compare=off")
     layers = [{"id": "change:background", "opacity": 1, "add": False}]
@@ -85,14 +93,19 @@ def test_the_difference_of_two_runs(drive, two_runs, run_folder, other_folder):
         fits.getdata(folder / "background_mean.fits")[y, x] for folder in (run_folder, other_folder)
     )
     change = second - first
-    fade = 1 - np.sqrt(np.abs(change))[:, None]
-    full = np.where(change[:, None] < 0, [33, 102, 172], [178, 24, 43])
-    expected = full + fade * (247 - full)
+    expected = change_colors(change)
     found = view.colors(x, y)
     # Where both are nearly equal, the root makes much of rounding.
     clear = (np.abs(change) > 0.02) & np.isfinite(change)
     assert clear.sum() > 50
     np.testing.assert_allclose(found[clear], expected[clear], atol=6)
+    # The scale beside the layer's name has the same colours.
+    box = view.page.locator(".change i").bounding_box()
+    picture = np.asarray(Image.open(io.BytesIO(view.page.screenshot())).convert("RGB"))
+    row = picture[int(box["y"] + box["height"] / 2)].astype(int)
+    change = np.array([-0.75, -0.5, 0.5, 0.75])
+    columns = (box["x"] + box["width"] * (1 + change) / 2).astype(int)
+    np.testing.assert_allclose(row[columns], change_colors(change), atol=4)
 
 
 def test_blink(drive, address):

@@ -16,8 +16,7 @@ from morpheus.catalog.lattice import SourceBoxes
 from morpheus.catalog.setup import CatalogSetup, position_dtype
 from morpheus.catalog.shapes import Failures
 from morpheus.catalog.sky import position_angles, sky_positions
-from morpheus.errors import ProductError
-from morpheus.mosaic import MosaicWarning
+from morpheus.errors import MosaicWarning, ProductError
 
 __all__ = ["assemble_catalog"]
 

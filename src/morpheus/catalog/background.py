@@ -8,7 +8,7 @@ from astropy.stats import SigmaClip, mad_std, sigma_clip
 from numpy.typing import NDArray
 from photutils.background import Background2D, MedianBackground
 
-from morpheus.mosaic import MosaicWarning
+from morpheus.errors import MosaicWarning
 
 __all__ = ["Sky", "measure_mesh", "measure_sky", "sky_noise"]
 

@@ -16,9 +16,8 @@ from morpheus.catalog.options import CatalogOptions
 from morpheus.catalog.pixels import FieldInMemory, FieldPixels, whole
 from morpheus.catalog.setup import CatalogSetup
 from morpheus.catalog.thinned import thinned_sky
-from morpheus.errors import GridMismatchError, OptionError, ProductError
+from morpheus.errors import GridMismatchError, MosaicWarning, OptionError, ProductError
 from morpheus.inference import Classification
-from morpheus.mosaic import MosaicWarning
 from morpheus.mosaic.sky import grid_step
 from morpheus.provenance import now
 from morpheus.segmentation.segmentation import Segmentation

@@ -1,5 +1,6 @@
 """`morpheus label`: a page on which people vote on sources; the votes as a table."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -182,7 +183,10 @@ def _print_agreement(found: "Agreement") -> None:
         + ", ".join(f"{voter}: {n:,}" for voter, n in found.n_votes.items()),
         markup=False,
     )
-    console.print(f"Krippendorff's alpha {_number(found.alpha)}")
+    if math.isnan(found.alpha):
+        console.print("Krippendorff's alpha: none; no source has two votes, or all say the same")
+    else:
+        console.print(f"Krippendorff's alpha {found.alpha:.2f}")
     for who, pairs in (("voters", found.pairs), ("voter, table", found.with_tables)):
         if not pairs:
             continue
@@ -202,4 +206,4 @@ def _print_agreement(found: "Agreement") -> None:
 
 
 def _number(value: float) -> str:
-    return "-" if value != value else f"{value:.2f}"  # noqa: PLR0124 (NaN)
+    return "-" if math.isnan(value) else f"{value:.2f}"

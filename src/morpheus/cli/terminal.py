@@ -9,6 +9,8 @@ from typing import Any
 
 import typer
 
+from morpheus.errors import MosaicWarning
+
 __all__ = ["bands_used", "count", "progress_bar", "stage_bar", "warnings_as_lines"]
 
 _FAST = 10  # things per second, of which no fractions are shown
@@ -66,7 +68,6 @@ def warnings_as_lines(*, quiet: bool) -> Iterator[None]:
     None
         Control, to what may warn.
     """
-    from morpheus.mosaic import MosaicWarning
 
     def show(message: Warning | str, *_: Any, **__: Any) -> None:
         typer.echo(f"morpheus: warning: {message}", err=True)

@@ -264,7 +264,7 @@ def check_target(path: Path, *, overwrite: bool) -> None:
         raise ProductError(f"{path} exists and is no dataset; choose another name")
     if not overwrite:
         raise ProductError(
-            f"{path} exists; choose another name or give --overwrite (overwrite=True)"
+            f"{path} exists; choose another name or give --overwrite (in Python: overwrite=True)"
         )
 
 

@@ -12,9 +12,8 @@ from skimage.segmentation import relabel_sequential
 from morpheus.catalog.background import measure_sky
 from morpheus.catalog.morphology import SourcePixels, classify_sources
 from morpheus.classes import BACKGROUND, CLASS_NAMES
-from morpheus.errors import GridMismatchError, OptionError
+from morpheus.errors import GridMismatchError, MosaicWarning, OptionError
 from morpheus.inference import Classification
-from morpheus.mosaic import MosaicWarning
 
 __all__ = ["Detections", "measure_detections"]
 

@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 
 from morpheus.dataset.columns import class_votes, column_numbers, find_column, vote_columns
 from morpheus.dataset.layout import SOURCE_CLASSES
-from morpheus.errors import OptionError
-from morpheus.mosaic import MosaicWarning
+from morpheus.errors import MosaicWarning, OptionError
 from morpheus.segmentation import open_positions, read_positions
 
 __all__ = ["ROLES", "SOURCE_CLASSES", "Truth", "read_labels", "truth_of_field"]

@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from morpheus.catalog import Catalog
 from morpheus.dataset.targets import compact_labels, match_segments
-from morpheus.errors import OptionError
-from morpheus.mosaic import MosaicWarning
+from morpheus.errors import MosaicWarning, OptionError
 from morpheus.segmentation import Segmentation, position_columns, read_positions, read_table
 
 __all__ = ["listed_sources", "match_radius"]

@@ -1,6 +1,7 @@
 """Pixels in: FITS files, HDUs and arrays become a `Mosaic`."""
 
-from morpheus.mosaic.mosaic import InputRecord, Mosaic, MosaicWarning
+from morpheus.errors import MosaicWarning
+from morpheus.mosaic.mosaic import InputRecord, Mosaic
 from morpheus.mosaic.read import read_mosaic
 from morpheus.mosaic.region import Region, parse_region
 from morpheus.mosaic.units import same_unit

@@ -11,6 +11,7 @@ from astropy.io import fits
 from astropy.wcs import WCS
 from astropy.wcs.utils import proj_plane_pixel_area
 
+from morpheus.errors import MosaicWarning
 from morpheus.mosaic.units import parse_unit
 
 __all__ = ["Calibration", "calibrate"]
@@ -115,8 +116,6 @@ def _flux_density(
 
 def _pixel_area(headers: Sequence[fits.Header], wcs: WCS | None) -> float | None:
     """Area of a pixel in steradians."""
-    from morpheus.mosaic.mosaic import MosaicWarning  # noqa: PLC0415 (it imports this module)
-
     stated = _positive(headers, "PIXAR_SR")
     if wcs is None:
         return stated

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from morpheus.errors import OptionError
+from morpheus.errors import MosaicWarning, OptionError
 from morpheus.mosaic.bands import array_of, is_list, is_pair
 from morpheus.mosaic.files import FitsFiles
 from morpheus.mosaic.filters import header_filters
 from morpheus.mosaic.images import open_image
-from morpheus.mosaic.mosaic import MosaicWarning
 
 __all__ = ["BandChoice", "choose_bands", "choose_images"]
 

@@ -11,14 +11,10 @@ from morpheus.mosaic.calibration import Calibration
 from morpheus.mosaic.scale import pixel_scale
 from morpheus.mosaic.sky import SkyLevel
 
-__all__ = ["InputRecord", "Kind", "Mosaic", "MosaicWarning"]
+__all__ = ["InputRecord", "Kind", "Mosaic"]
 
 Kind: TypeAlias = Literal["image", "weight", "rms", "dq"]
 """What an input says about a band: its pixels, their inverse variance, noise or flags."""
-
-
-class MosaicWarning(UserWarning):
-    """Images could be read, but something about them could not be checked."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 from astropy.wcs import WCS
 from numpy.typing import NDArray
 
-from morpheus.errors import ImageError, OptionError
+from morpheus.errors import ImageError, MosaicWarning, OptionError
 from morpheus.mosaic.bands import images_by_band, maps_by_band
 from morpheus.mosaic.calibration import Calibration, calibrate
 from morpheus.mosaic.files import FitsFiles
@@ -18,7 +18,7 @@ from morpheus.mosaic.filters import check_band_filters, header_filters
 from morpheus.mosaic.grid import check_same_shape, check_same_sky
 from morpheus.mosaic.images import Image, Section, open_image
 from morpheus.mosaic.masks import flagged, inverse_variance, to_float32
-from morpheus.mosaic.mosaic import InputRecord, Kind, MosaicWarning
+from morpheus.mosaic.mosaic import InputRecord, Kind
 
 __all__ = ["OpenMosaic", "Pixels", "open_mosaic"]
 

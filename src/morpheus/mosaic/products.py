@@ -77,7 +77,7 @@ def check_targets(paths: Sequence[Path], *, overwrite: bool) -> None:
         more = f" and {len(existing) - 1} more" if len(existing) > 1 else ""
         raise ProductError(
             f"{existing[0]}{more} would be overwritten; choose another folder or give --overwrite"
-            " (overwrite=True)"
+            " (in Python: overwrite=True)"
         )
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from astropy.wcs import WCS
 
-from morpheus.errors import ImageError, OptionError
+from morpheus.errors import ImageError, MosaicWarning, OptionError
 from morpheus.mosaic.images import Section
-from morpheus.mosaic.mosaic import Mosaic, MosaicWarning
+from morpheus.mosaic.mosaic import Mosaic
 from morpheus.mosaic.opened import Pixels, open_mosaic
 from morpheus.mosaic.region import Region, parse_region
 from morpheus.mosaic.sky import SkyLevel, grid_step, looks_filled, measure_skies

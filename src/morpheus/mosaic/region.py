@@ -12,9 +12,8 @@ from astropy.nddata import overlap_slices
 from astropy.wcs import WCS
 from astropy.wcs.utils import proj_plane_pixel_scales
 
-from morpheus.errors import OptionError
+from morpheus.errors import MosaicWarning, OptionError
 from morpheus.mosaic.files import astropy_chatter_off
-from morpheus.mosaic.mosaic import MosaicWarning
 
 __all__ = ["Region", "parse_region"]
 

@@ -10,7 +10,7 @@ import numpy as np
 from astropy.wcs import WCS
 
 from morpheus.defaults import DEFAULT_MODEL
-from morpheus.errors import OptionError
+from morpheus.errors import MosaicWarning, OptionError
 from morpheus.inference import (
     Classification,
     InferenceOptions,
@@ -22,7 +22,7 @@ from morpheus.inference import (
 )
 from morpheus.model import ModelConfig, find_model, load_model
 from morpheus.model.normalise import needs_sky, prepare_normaliser
-from morpheus.mosaic import MosaicWarning, Region, read_mosaic, same_unit
+from morpheus.mosaic import Region, read_mosaic, same_unit
 from morpheus.mosaic.choice import BandChoice
 from morpheus.mosaic.mosaic import InputRecord
 from morpheus.mosaic.scale import pixel_scale

@@ -9,13 +9,13 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from morpheus.errors import GridMismatchError, OptionError, ProductError
+from morpheus.errors import GridMismatchError, MosaicWarning, OptionError, ProductError
 from morpheus.evaluate import Detections, KnownImage, measure_detections
 from morpheus.evaluate.baselines import SETTINGS, photutils_labels, sep_labels
 from morpheus.inference import Classification, InferenceOptions, preset
 from morpheus.model import find_model, load_model
 from morpheus.model.normalise import needs_sky
-from morpheus.mosaic import MosaicWarning, same_unit
+from morpheus.mosaic import same_unit
 from morpheus.mosaic.choice import choose_bands
 from morpheus.pipeline.classification import classify
 from morpheus.segmentation import SEGMENTATION_FILE, Segmentation, SegmentationOptions, segment

@@ -14,7 +14,7 @@ import numpy as np
 from astropy.table import Table, vstack
 
 from morpheus.catalog import read_band_images
-from morpheus.errors import OptionError
+from morpheus.errors import MosaicWarning, OptionError
 from morpheus.evaluate import (
     Detections,
     Evaluation,
@@ -27,7 +27,7 @@ from morpheus.evaluate import (
 )
 from morpheus.evaluate import score as score_sample
 from morpheus.evaluate.injected import Patch, compare_injected
-from morpheus.mosaic import MosaicWarning, Region
+from morpheus.mosaic import Region
 from morpheus.pipeline.detectors import Detector, check_detectors
 from morpheus.pipeline.injection_files import PassFiles, injected_table
 from morpheus.pipeline.injection_options import InjectionOptions

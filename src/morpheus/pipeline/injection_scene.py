@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 
 from morpheus.catalog import BandImage
 from morpheus.catalog.background import measure_sky
-from morpheus.errors import OptionError, missing_package
+from morpheus.errors import MosaicWarning, OptionError, missing_package
 from morpheus.evaluate import KnownImage, Truth
-from morpheus.mosaic import MosaicWarning
 from morpheus.mosaic.grid import check_same_shape, check_same_sky
 from morpheus.mosaic.scale import pixel_scale
 from morpheus.pipeline.injection_options import InjectionOptions

@@ -15,8 +15,7 @@ from astropy.wcs import WCS
 from numpy.typing import NDArray
 
 from morpheus.catalog import Catalog
-from morpheus.errors import ImageError, ProductError
-from morpheus.mosaic import MosaicWarning
+from morpheus.errors import ImageError, MosaicWarning, ProductError
 from morpheus.mosaic.files import FitsFiles
 from morpheus.mosaic.images import Image, Section, open_image
 from morpheus.pipeline.viewing_record import RunRecord

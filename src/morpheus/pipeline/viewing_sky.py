@@ -9,8 +9,8 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from morpheus.errors import ImageError
-from morpheus.mosaic import MosaicWarning, parse_region
+from morpheus.errors import ImageError, MosaicWarning
+from morpheus.mosaic import parse_region
 from morpheus.mosaic.calibration import calibrate
 from morpheus.mosaic.files import FitsFiles
 from morpheus.mosaic.images import Image, Section

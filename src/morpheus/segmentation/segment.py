@@ -8,10 +8,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from morpheus.errors import GridMismatchError, ImageError, ModelError, OptionError
+from morpheus.errors import GridMismatchError, ImageError, ModelError, MosaicWarning, OptionError
 from morpheus.inference import Classification
 from morpheus.model.config import DetectionThresholds
-from morpheus.mosaic import MosaicWarning
 from morpheus.mosaic.sky import grid_step
 from morpheus.provenance import Stopwatch, now
 from morpheus.segmentation.detect import probability_regions, published_regions

@@ -1,7 +1,7 @@
 // The panel of layers: which, how opaque, how stretched.
 
 import { colorOf } from "./layers.js";
-import { STRETCHES } from "./render.js";
+import { changeColor, STRETCHES } from "./render.js";
 import { html } from "./ui.js";
 
 export function LayersPanel({ app, state }) {
@@ -88,6 +88,20 @@ function LayerRow({ app, state, layer }) {
         </button>
       </div>`}
       ${on && layer.band && html`<${Stretch} ...${{ app, state, layer }} />`}
+      ${on && layer.id.startsWith("change:") && html`<${ChangeScale} />`}
+    </div>
+  `;
+}
+
+const CHANGES = Array.from({ length: 41 }, (_, i) => i / 20 - 1);
+const CHANGE_COLORS = CHANGES.map((change) => `rgb(${changeColor(change).map(Math.round)})`);
+
+function ChangeScale() {
+  const colors = `linear-gradient(to right, ${CHANGE_COLORS})`;
+  return html`
+    <div class="change">
+      <i style=${{ background: colors }}></i>
+      <span>−1</span><span>change of the probability</span><span>+1</span>
     </div>
   `;
 }

@@ -98,18 +98,17 @@ export function drawClasses(out, planes, background) {
   }
 }
 
-/** Draws how a probability differs between two runs: blue where it is less in the second. */
+/** The colour of a change of a probability, from -1 (blue) to 1 (red); small ones are shown large. */
+export function changeColor(change) {
+  const fade = 1 - Math.sqrt(Math.abs(change));
+  return (change < 0 ? [33, 102, 172] : [178, 24, 43]).map((part) => part + fade * (247 - part));
+}
+
+/** Draws how a probability differs between two runs, the second less the first. */
 export function drawDifference(out, first, second, channel) {
   for (let i = channel, k = 0; k < out.length; i += 4, k++) {
-    if (!first[i] || !second[i]) {
-      out[k] = 0;
-      continue;
-    }
-    const change = SHARES[second[i]] - SHARES[first[i]];
-    const fade = 1 - Math.sqrt(Math.abs(change));
-    const [r, g, b] = change < 0 ? [33, 102, 172] : [178, 24, 43];
-    const mix = (part) => part + fade * (247 - part);
-    out[k] = pixel(mix(r), mix(g), mix(b));
+    const known = first[i] && second[i];
+    out[k] = known ? pixel(...changeColor(SHARES[second[i]] - SHARES[first[i]])) : 0;
   }
 }
 
