@@ -40,7 +40,11 @@ def hausen2020(shared):
 
 @pytest.fixture(scope="session")
 def classified(shared, hausen2020, tmp_path_factory):
-    """Classifies a real frame with the published network, once in a session."""
+    """Classifies a real frame with the published network, once in a session.
+
+    As published where the edges are left out; with padding a window at every second pixel, a
+    quarter of the time: mean cross-entropy to the experts' votes 0.668 in place of 0.663.
+    """
     import morpheus
     from morpheus.model import save_model
 
@@ -53,7 +57,7 @@ def classified(shared, hausen2020, tmp_path_factory):
         images = {band: shared / f"real/{name}/{band.lower()}_sci.fits" for band in bands}
         weights = {band: shared / f"real/{name}/{band.lower()}_wht.fits" for band in bands}
         weights = {band: path for band, path in weights.items() if path.exists()}
-        options = morpheus.InferenceOptions(edges=edges)
+        options = morpheus.InferenceOptions(edges=edges, stride=2 if edges == "pad" else 1)
         return morpheus.classify(
             images, model=model, weights=weights, options=options, region=region
         )

@@ -186,7 +186,7 @@ class Classifier:
         Votes are segmented by the published method. The means of `out_type="mean_var"`, whose
         background is hardly ever exactly 1 or 0, cannot be (see `published_regions`): they are
         segmented by probability, with the thresholds of the model; `bkg_src_threshold`, if it is
-        not 0, takes the place of the threshold that seeds.
+        not 0, takes the place of the threshold that seeds, and lowers the other to no more than it.
         """
         if not 0 <= bkg_src_threshold < 1:
             raise ArgumentError(

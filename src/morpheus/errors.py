@@ -1,7 +1,8 @@
 """The exceptions that Morpheus raises on bad input, and its warning.
 
 Every message says what is wrong, where, and what to do. The command line turns any of them into
-one line on standard error and exit code 2; a library user catches `MorpheusError`.
+one line on standard error and exit code 2 (3 for `IncompleteError`); a
+library user catches `MorpheusError`.
 """
 
 __all__ = [

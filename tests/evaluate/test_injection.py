@@ -408,12 +408,14 @@ def test_the_table_and_the_scores_agree(sky):
 
 
 def test_a_model_classifies_what_is_injected(sky, small_config, make_model, tmp_path):
+    from morpheus.inference import InferenceOptions
     from morpheus.model import save_model
     from morpheus.pipeline import ModelDetector
 
     config = replace(small_config, bands=("F606W", "F160W"))
     save_model(make_model(config), tmp_path / "tiny", "")
-    model = ModelDetector(tmp_path / "tiny", inference="exact")
+    options = InferenceOptions(stride=4)
+    model = ModelDetector(tmp_path / "tiny", inference=options)
     result = run(sky, [model], n=6, mag=(21, 23))
     assert result.setup["reference_band"] == "F606W"
     assert list(result.setup["gains"]) == ["F606W", "F160W"]

@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 
@@ -89,7 +90,10 @@ def test_options_take_the_place_of_the_configuration_s(command, config, tmp_path
 
 def test_fine_tuning_without_a_configuration(command, config, stamps, tmp_path, monkeypatch):
     assert command("train", config, "--epochs", 1, "-o", tmp_path / "run", *CPU).returncode == 0
-    monkeypatch.setattr(sys.modules["morpheus.train.fine_tuning"], "_STEPS", 2)
+    module = sys.modules["morpheus.train.fine_tuning"]
+    monkeypatch.setattr(module, "_STEPS", 2)
+    for name, few in (("OptimiserOptions", {"batch": 2}), ("ValidationOptions", {"examples": 2})):
+        monkeypatch.setattr(module, name, partial(getattr(module, name), **few))
     done = command(
         *("train", "--from", tmp_path / "run/model", "--data", stamps, "--name", "mine"),
         *("--epochs", 1, *CPU),

@@ -48,7 +48,7 @@ def _options(
 
 
 def main() -> None:
-    """Run the command line; what is wrong is said in one line, with exit code 2."""
+    """Run the command line; what is wrong is said in one line, with exit code 2 or 3."""
     # A batch system ends a job with SIGTERM: end like Ctrl-C, with files closed and removed.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -58,7 +58,7 @@ def main() -> None:
     except MorpheusError as error:
         _fail(str(error))
     except MemoryError:
-        _fail("out of memory; classify a part (--region), or use a machine with more")
+        _fail("out of memory; 'morpheus run --memory 4GB' works in chunks, --region on a part")
     except OSError as error:
         _fail(f"{error.filename or 'the operating system'}: {error.strerror or error}")
     except _UsageError as error:

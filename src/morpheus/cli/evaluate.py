@@ -173,7 +173,7 @@ def evaluate(
         float | None,
         typer.Option(
             help="Magnitude to which totals count; by default 1 mag brighter than the 5 sigma depth"
-            " of the simulated survey.",
+            " of the simulated survey, rounded down to a half.",
             show_default=False,
         ),
     ] = None,

@@ -142,7 +142,8 @@ def run(
     report.json. The first band is the one for shapes and deblending.
 
     Fields of more than 4 million pixels are worked on in chunks, by all cores or a Dask cluster,
-    in as much memory as chunks take. A run that was interrupted is gone on with by --resume.
+    in as much memory as chunks take; a --region is held in memory, unless --memory is given. A run
+    that was interrupted is gone on with by --resume.
     """
     from morpheus import pipeline
     from morpheus.inference import check_placement

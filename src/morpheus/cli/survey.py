@@ -8,8 +8,8 @@ import typer
 
 from morpheus.cli.arguments import OUTPUT, Check, ModelName, Quiet
 from morpheus.cli.catalog import (
+    MEASURE,
     Apertures,
-    Background,
     Exposures,
     NoiseScale,
     Saturations,
@@ -97,7 +97,14 @@ def survey(
     zero_point: ZeroPoints = None,
     exposure: Exposures = None,
     saturation: Saturations = None,
-    background: Background = "global",
+    background: Annotated[
+        str,
+        typer.Option(
+            metavar="global|none",
+            help="What sky is subtracted: one level a band, or nothing.",
+            rich_help_panel=MEASURE,
+        ),
+    ] = "global",
     noise_scale: NoiseScale = "measured",
     memory: Memory = None,
     scheduler: Scheduler = None,

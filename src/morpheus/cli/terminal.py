@@ -13,8 +13,6 @@ from morpheus.errors import MosaicWarning
 
 __all__ = ["bands_used", "count", "progress_bar", "stage_bar", "warnings_as_lines"]
 
-_FAST = 10  # things per second, of which no fractions are shown
-
 
 def bands_used(provenance: Mapping[str, Any]) -> str:
     """Say which bands a model did without, and which took the place of others.

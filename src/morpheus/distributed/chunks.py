@@ -11,8 +11,8 @@ from morpheus.mosaic.images import Section
 __all__ = ["Chunk", "ChunkGrid", "MemoryNeeds", "memory_needs", "plan_chunks"]
 
 _MEGA = 1_000_000
-# Measured peaks of a process beyond what it works on (docs/performance.md): the interpreter with
-# all libraries, and the network's own memory.
+# Measured peaks of a process beyond what it works on: the interpreter with all libraries, and the
+# network's own memory.
 _MAIN, _WORKER = 350 * _MEGA, 330 * _MEGA
 _DENSE_ENGINE, _WINDOWED_ENGINE = 450 * _MEGA, 150 * _MEGA
 # A cell of the catalogue with its halo, all bands, class maps and photutils' cutouts.

@@ -9,7 +9,7 @@ __all__ = ["StageProgress", "WholeProgress"]
 StageProgress = Callable[[str, int, int], None]
 """Called with what is done, and how many pixels of how many it is done for."""
 
-# What stages cost for a pixel, in units of a dense classification (docs/performance.md).
+# What stages cost for a pixel, in units of a dense classification: roughly, for the bar.
 _COSTS = {
     "classify": 1.0,
     "write maps": 0.15,

@@ -14,7 +14,7 @@ from morpheus.segmentation import Segmentation, position_columns, read_positions
 
 __all__ = ["listed_sources", "match_radius"]
 
-_RADIUS = 0.5  # arcsec between a position and a segment, as `morpheus dataset build` has it
+_RADIUS = 0.5  # arcsec between a position and a segment
 _RADIUS_PIXELS = 5.0  # without a WCS
 
 

@@ -23,7 +23,7 @@ ARCSEC = float(np.deg2rad(1 / 3600))
 """Radians."""
 
 _EDGE_POINTS = 9
-_COLORS = {"done": "green", "failed": "red", "running": "yellow", "interrupted": "orange"}
+_COLORS = {"done": "green", "failed": "red", "interrupted": "orange"}
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,7 +24,7 @@ _EPOCHS, _STEPS, _RATE = 12, 50, 3e-4
 def fine_tuning(start: str, data: Sequence[Path], name: str | None = None) -> TrainOptions:
     """Choose the options with which a model is fine-tuned on other data.
 
-    A tenth of the learning rate of a training from scratch, few steps, a fifth of the data to
+    A seventh of the learning rate of a training from scratch, few steps, a fifth of the data to
     validate with; the epoch with the least validation loss counts.
 
     Parameters

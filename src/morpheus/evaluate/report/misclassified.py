@@ -50,15 +50,14 @@ class Strip:
         The figure.
     image : str
         Name of the image.
-    n_shown, n_wrong, n_all : int
-        Sources that are shown; misclassified ones; and those with a class, in this image.
+    n_wrong, n_all : int
+        Misclassified sources, and those with a class, in this image.
     has_maps : bool
         Whether class maps are shown.
     """
 
     figure: Figure
     image: str
-    n_shown: int
     n_wrong: int
     n_all: int
     has_maps: bool
@@ -133,7 +132,7 @@ def draw_strip(findings: Findings, subject: Subject, place: int, sky: Sky) -> St
             _draw_source(axes[:, column], example, subject, row, sky.picture)
             _draw_bars(axes[-1, column], row, labelled=column == 0)
         figure.supxlabel("Share of the votes (grey) and probability (colour)", fontsize=8.5)
-    return Strip(figure, example.image.name, len(chosen), wrong, len(sources), with_maps)
+    return Strip(figure, example.image.name, wrong, len(sources), with_maps)
 
 
 def _draw_source(
