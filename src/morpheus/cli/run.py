@@ -1,6 +1,5 @@
 """`morpheus run`: images in; maps, sources, catalogue, pictures and one report out."""
 
-import shlex
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -225,4 +224,3 @@ def run(
             f"{width} x {height} pixels (x, y); {summary(sources, positions)}; {len(paths)}"
             f" files in {output}{bands_used(provenance)}{remarks(catalog)}"
         )
-        typer.echo(f"Their map in the browser: morpheus view {shlex.quote(str(output))}")
