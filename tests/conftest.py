@@ -22,6 +22,25 @@ BROWSER_ARGUMENTS = [
 SHARED = Path(os.environ.get("MORPHEUS_SHARED", Path(__file__).parents[2] / "shared"))
 
 
+# A file is worked on by one process: those that take minutes come first, so that none of them is
+# left at the end while the other processes have nothing to do.
+LONGEST = (
+    "tutorials/test_tutorials.py",
+    "distributed/test_faults.py",
+    "docs/test_code_blocks.py",
+    "train/test_command.py",
+    "train/test_train.py",
+    "distributed/test_equal.py",
+    "test_real_frames.py",
+)
+
+
+def pytest_collection_modifyitems(items):
+    tests = Path(__file__).parent
+    order = {tests / name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(item.path, len(order)))
+
+
 @pytest.fixture(scope="session")
 def shared():
     """Folder with the published network's outputs and real frames; not part of the project."""

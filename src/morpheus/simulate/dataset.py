@@ -34,6 +34,8 @@ __all__ = ["make_dataset"]
 
 _MADE_WITH = "morpheus", "simulation", "numpy", "scipy", "galsim"  # the values depend on these
 
+_SENT = 5.0  # seconds in which a worker has sent a result
+
 Progress = Callable[[int, int], None]
 
 
@@ -172,7 +174,7 @@ def _groups(options: DatasetOptions, first: int) -> Generator[Group]:
     with one_thread_each(), reader, pool, writer:
         for number in numbers:
             with _signals_held():
-                waiting.append(pool.submit(make_group, options, number))
+                waiting.append(pool.submit(_make_group, options, number))
             if len(waiting) > jobs:
                 yield waiting.popleft().result()
         while waiting:
@@ -180,14 +182,31 @@ def _groups(options: DatasetOptions, first: int) -> Generator[Group]:
         pool.shutdown()
 
 
+# Held in a worker but while it makes a group.
+_between = threading.Lock()
+
+
 def _begin_worker(reader: Connection) -> None:
     """End this process when the other end of the pipe is closed."""
+    _between.acquire()
 
     def watch() -> None:
         wait([reader])
+        # Not while a result is sent: who had read half of it would wait for the rest for ever.
+        # A result that is not sent by then is read by nobody.
+        _between.acquire(timeout=_SENT)
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def _make_group(options: DatasetOptions, number: int) -> Group:
+    """Make a group in a worker, which may be ended meanwhile."""
+    _between.release()
+    try:
+        return make_group(options, number)
+    finally:
+        _between.acquire()
 
 
 @contextlib.contextmanager
