@@ -230,6 +230,15 @@ class DenseConfig:
         """What the sides of a window are multiples of, in pixels."""
         return 1 << self.depth
 
+    @property
+    def reach(self) -> int:
+        """How far from a pixel what decides on it can lie, in pixels, rounded up."""
+        # A 3x3 convolution reaches one pixel of its level; pooling and up-sampling up to one more.
+        levels = range(self.depth)
+        down: int = sum(2 ** (i + 1) * (self.down_convolutions[i] + 1) for i in levels)
+        up: int = sum(2 ** (i + 1) * (self.up_convolutions + 1) for i in levels[:-1])
+        return down + up + 2
+
     def normalised_convolutions(self, n_bands: int) -> dict[str, tuple[int, int, int]]:
         """Input and output channels and size of each convolution that is normalised.
 
