@@ -122,7 +122,7 @@ def test_a_killed_server_loses_and_doubles_no_vote(out, serve):
     voters = [threading.Thread(target=work, args=(name,)) for name in names]
     for voter in voters:
         voter.start()
-    for done in (40, 120):
+    for done in (30, 90, 150):
         while len(acknowledged) < done:
             time.sleep(0.005)
         server.kill()
