@@ -180,7 +180,8 @@ def test_damaged_records_are_made_again(stopped, run, count, expected, check_sam
 
 
 def test_what_was_half_written_goes(stopped, run, expected, check_same):
-    (stopped / ".disk_mean.fits-abcd1234.part").write_bytes(b"SIMPLE")
+    for name in ("disk_mean.fits", "segmap.fits", "catalog.fits", "rgb.png", "report.json"):
+        (stopped / f".{name}-abcd1234.part").write_bytes(b"SIMPLE")
     assert run("--resume").returncode == 0
     check_same(expected("small"), stopped)
 

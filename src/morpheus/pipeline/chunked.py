@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import glob
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -182,7 +183,7 @@ def run_in_chunks(
                 crew = awaited() if crew is None else crew
                 spec = setup.plan(field, grid, begun)
                 spec, positions = setup.begin(field, spec, crew.engine_of(spec), begun)
-                _remove_remains(folder, setup.config)
+                _remove_remains(folder, setup.config, options.catalog_file)
                 if announce is not None:
                     announce(_who(crew, spec.grid))
                 work = _Work(crew.anew(), setup, field, overwrite=overwrite or resume)
@@ -225,11 +226,11 @@ def _begun(folder: Path, *, resume: bool, overwrite: bool) -> dict[str, Any] | N
     return begun if resume else None
 
 
-def _remove_remains(folder: Path, config: ModelConfig) -> None:
+def _remove_remains(folder: Path, config: ModelConfig, catalog: str) -> None:
     """Remove what was being written when a run was killed."""
-    made = [*all_map_files(folder, config.classes), *(folder / name for name in PRODUCTS)]
-    for path in made:
-        for remains in folder.glob(f".{path.name}-????????.part"):
+    maps = (path.name for path in all_map_files(folder, config.classes))
+    for name in (*maps, *PRODUCTS, catalog):
+        for remains in folder.glob(f".{glob.escape(name)}-????????.part"):
             remains.unlink(missing_ok=True)
 
 
