@@ -40,7 +40,8 @@ demo-field: $(VENV)/.installed-dev  ## simulate the demo's field anew
 # Lightning ends one that is enabled later, as pytest's is: a crash in native code says where it was.
 test: $(VENV)/.installed-dev  ## run the tests (options for pytest: make test ARGS="-k tiles")
 	PYTHONFAULTHANDLER=1 $(BIN)/python -m pytest -n logical --maxprocesses 4 \
-		--dist loadfile --no-loadscope-reorder $(ARGS)
+		--dist loadfile --no-loadscope-reorder \
+		--timeout 900 --timeout-method thread --max-worker-restart 0 $(ARGS)
 
 lint: $(VENV)/.installed-dev  ## check style, types, import rules and docstrings
 	$(BIN)/ruff check .

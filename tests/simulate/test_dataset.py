@@ -455,27 +455,3 @@ def test_what_was_changed(small):
 def test_dataset_errors_are_ours():
     assert issubclass(DatasetError, ProductError)
     assert issubclass(DatasetError, MorpheusError)
-
-
-WORKER = """
-import time
-from multiprocessing import Pipe
-from morpheus.simulate import dataset
-
-reader, writer = Pipe(duplex=False)
-dataset._begin_worker(reader)
-writer.close()  # nobody wants the groups any more
-time.sleep(1)  # as while a result is sent
-print("sent", flush=True)
-dataset.make_group = lambda *_: time.sleep(60)
-dataset._make_group(None, 0)
-print("made", flush=True)
-"""
-
-
-def test_a_worker_is_ended_while_it_makes_a_group_and_not_while_it_sends_one():
-    """Half of a result would be waited for without end by who reads it."""
-    done = subprocess.run(
-        [sys.executable, "-c", WORKER], capture_output=True, text=True, check=False
-    )
-    assert (done.returncode, done.stdout, done.stderr) == (1, "sent\n", "")

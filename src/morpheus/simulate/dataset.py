@@ -1,18 +1,12 @@
 """Datasets of examples, to train networks with and to test them."""
 
-import contextlib
+import functools
 import hashlib
-import os
-import signal
-import threading
-from collections import deque
-from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections.abc import Callable
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
 from dataclasses import asdict
 from importlib import metadata
-from multiprocessing import get_context
-from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +19,8 @@ from morpheus.dataset.store import ArraySpec, Partial
 from morpheus.errors import ProductError
 from morpheus.provenance import now, software
 from morpheus.simulate.dataset_options import DatasetOptions
-from morpheus.simulate.examples import Group, make_group
-from morpheus.simulate.processes import one_thread_each
+from morpheus.simulate.examples import make_group
+from morpheus.simulate.processes import Arrays, in_processes
 from morpheus.simulate.surveys import find_survey
 from morpheus.simulate.truth import truth_table
 
@@ -34,7 +28,7 @@ __all__ = ["make_dataset"]
 
 _MADE_WITH = "morpheus", "simulation", "numpy", "scipy", "galsim"  # the values depend on these
 
-_SENT = 5.0  # seconds in which a worker has sent a result
+_COLUMN = "column/"  # what the name of a column begins with beside the arrays
 
 Progress = Callable[[int, int], None]
 
@@ -92,9 +86,11 @@ def make_dataset(
         with Partial(path, begun, overwrite=overwrite) as partial:
             tell(partial.done)
             partial.create(_arrays(options), options.group_size)
-            with contextlib.closing(_groups(options, partial.done)) as groups:
-                for group in groups:
-                    partial.write(group.arrays, group.columns)
+            numbers = range(partial.done, options.n_groups)
+            make = functools.partial(_make, options)
+            with closing(in_processes(make, numbers, options.jobs, partial.folder)) as groups:
+                for made in groups:
+                    partial.write(*_apart(made))
                     tell(partial.done)
             return partial.finish(_card(options, chosen, versions), _units(options))
     except OSError as error:
@@ -157,66 +153,13 @@ def _units(options: DatasetOptions) -> dict[str, str]:
     return units | {name: survey.unit for name in table.colnames if name.startswith("flux_")}
 
 
-def _groups(options: DatasetOptions, first: int) -> Generator[Group]:
-    """Make groups in their order; those in progress are a few more than the processes."""
-    numbers = range(first, options.n_groups)
-    if options.jobs == 1 or len(numbers) < 2:  # noqa: PLR2004 (nothing to share)
-        for number in numbers:
-            yield make_group(options, number)
-        return
-    spawn = get_context("spawn")
-    reader, writer = spawn.Pipe(duplex=False)
-    jobs = min(options.jobs, len(numbers))
-    waiting: deque[Future[Group]] = deque()
-    # The pipe is closed before the pool waits for its processes: an interruption does not wait for
-    # groups that nobody wants. If this process is killed, the system closes it.
-    pool = ProcessPoolExecutor(jobs, spawn, _begin_worker, (reader,))
-    with one_thread_each(), reader, pool, writer:
-        for number in numbers:
-            with _signals_held():
-                waiting.append(pool.submit(_make_group, options, number))
-            if len(waiting) > jobs:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-        pool.shutdown()
+def _make(options: DatasetOptions, number: int) -> Arrays:
+    """Make a group: its pixels, and after them its columns, by names that tell them apart."""
+    group = make_group(options, number)
+    columns = {_COLUMN + name: values for name, values in group.columns.items()}
+    return group.arrays | columns
 
 
-# Held in a worker but while it makes a group.
-_between = threading.Lock()
-
-
-def _begin_worker(reader: Connection) -> None:
-    """End this process when the other end of the pipe is closed."""
-    _between.acquire()
-
-    def watch() -> None:
-        wait([reader])
-        # Not while a result is sent: who had read half of it would wait for the rest for ever.
-        # A result that is not sent by then is read by nobody.
-        _between.acquire(timeout=_SENT)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
-def _make_group(options: DatasetOptions, number: int) -> Group:
-    """Make a group in a worker, which may be ended meanwhile."""
-    _between.release()
-    try:
-        return make_group(options, number)
-    finally:
-        _between.acquire()
-
-
-@contextlib.contextmanager
-def _signals_held() -> Iterator[None]:
-    """Start processes that do not see Ctrl-C or the end of a batch job: this one ends them."""
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+def _apart(made: Arrays) -> tuple[Arrays, Arrays]:
+    columns = {n.removeprefix(_COLUMN): made[n] for n in made if n.startswith(_COLUMN)}
+    return {n: made[n] for n in made if not n.startswith(_COLUMN)}, columns

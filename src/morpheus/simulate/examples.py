@@ -40,15 +40,12 @@ class Group:
 
     Parameters
     ----------
-    number : int
-        Of the group, from 0.
     arrays : dict of str to ndarray, shape (n, ...)
         'images' and 'weights' (n, band, y, x), 'classes' (n, 5, y, x) and 'owner' (n, y, x).
     columns : dict of str to ndarray, shape (sources,)
         Of the table of sources.
     """
 
-    number: int
     arrays: dict[str, NDArray[Any]]
     columns: dict[str, NDArray[Any]]
 
@@ -126,7 +123,7 @@ def make_group(options: DatasetOptions, number: int) -> Group:
         "classes": cut(made.truth.classes).astype(CLASSES_DTYPE),
         "owner": owner,
     }
-    return Group(number, arrays, columns)
+    return Group(arrays, columns)
 
 
 class _LightByPiece:

@@ -137,6 +137,8 @@ def simulate_field(options: FieldOptions) -> SimulatedField:
     ------
     OptionError
         If an option is out of range.
+    ProductError
+        If a process that draws sources was ended.
     """
     options.check()
     survey, size = find_survey(options.survey), options.size

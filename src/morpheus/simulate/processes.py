@@ -1,12 +1,121 @@
-"""Worker processes that do not get in each other's way."""
+"""Worker processes that do not get in each other's way, and that can be ended at any moment."""
 
 import os
-from collections.abc import Iterator
+import signal
+import tempfile
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
+from multiprocessing import get_context
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any, TypeVar
 
-__all__ = ["one_thread_each"]
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Arrays", "in_processes", "one_thread_each"]
+
+T = TypeVar("T")
+
+Arrays = dict[str, NDArray[Any]]
+"""Arrays by name."""
 
 _LIMITS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def in_processes(
+    make: Callable[[T], Arrays], items: Sequence[T], jobs: int, folder: Path | None = None
+) -> Generator[Arrays]:
+    """Make arrays of items, several at a time; those in progress are a few more than the processes.
+
+    Parameters
+    ----------
+    make : callable
+        Makes the arrays of one item; other processes can import it.
+    items : sequence
+        Of what they are made.
+    jobs : int
+        Processes. With one, or with one item, this process does the work.
+    folder : Path, optional
+        Where files may lie meanwhile; by default where the system has temporary files.
+
+    Yields
+    ------
+    dict of str to ndarray
+        The arrays of each item, in the order of the items.
+
+    Raises
+    ------
+    BrokenProcessPool
+        If a process was ended.
+    """
+    jobs = min(jobs, len(items))
+    if jobs <= 1:
+        yield from map(make, items)
+        return
+    spawn = get_context("spawn")
+    reader, writer = spawn.Pipe(duplex=False)
+    waiting: deque[Future[str]] = deque()
+    # The pipe is closed before the pool waits for its processes: an interruption does not wait for
+    # what nobody wants. If this process is killed, the system closes it.
+    with (
+        tempfile.TemporaryDirectory(prefix="made-", dir=folder) as made,
+        one_thread_each(),
+        reader,
+        ProcessPoolExecutor(jobs, spawn, _begin_worker, (reader,)) as pool,
+        writer,
+    ):
+        for number, item in enumerate(items):
+            with _signals_held():
+                waiting.append(pool.submit(_make_file, make, item, f"{made}/{number}.npz"))
+            if len(waiting) > jobs:
+                yield _take(waiting.popleft().result())
+        while waiting:
+            yield _take(waiting.popleft().result())
+        pool.shutdown()
+
+
+def _make_file(make: Callable[[T], Arrays], item: T, path: str) -> str:
+    """Put the arrays into a file, in a worker.
+
+    A process that is ended while it sends them would leave half of them in the pool's pipe, and who
+    reads that waits for the rest for ever. A file's name is sent all at once.
+    """
+    np.savez(path, allow_pickle=False, **make(item))
+    return path
+
+
+def _take(path: str) -> Arrays:
+    with np.load(path) as file:
+        arrays = dict(file)
+    Path(path).unlink()
+    return arrays
+
+
+def _begin_worker(reader: Connection) -> None:
+    """End this process when the other end of the pipe is closed."""
+
+    def watch() -> None:
+        wait([reader])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """Start processes that do not see Ctrl-C or the end of a batch job: this one ends them."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

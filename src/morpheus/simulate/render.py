@@ -2,19 +2,20 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cache, partial
-from multiprocessing import get_context
 
 import galsim
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
+from morpheus.errors import ProductError
 from morpheus.simulate.bands import Band, Survey
 from morpheus.simulate.colors import color, quasar_color, star_color
-from morpheus.simulate.processes import one_thread_each
+from morpheus.simulate.processes import Arrays, in_processes
 from morpheus.simulate.psf import OVERSAMPLE, frequencies, transfer
 from morpheus.simulate.sources import Knots, Sersic, Source
 
@@ -91,22 +92,30 @@ def render(
     ------
     Stamp
         Of each source.
+
+    Raises
+    ------
+    ProductError
+        If a process was ended.
     """
     draw = partial(_render_chunk, survey, shifts)
     chunks = [sources[i : i + _CHUNK] for i in range(0, len(sources), _CHUNK)]
-    if jobs == 1 or len(chunks) < 2:  # noqa: PLR2004 (nothing to share)
-        for chunk in chunks:
-            yield from draw(chunk)
-        return
-    with one_thread_each(), ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        for stamps in pool.map(draw, chunks):
-            yield from stamps
+    with closing(in_processes(draw, chunks, jobs)) as drawn:
+        try:
+            for made in drawn:
+                for number, (x, y) in enumerate(made["corners"]):
+                    yield Stamp(int(x), int(y), made[str(number)])
+        except BrokenProcessPool as error:
+            raise ProductError(
+                "a process that draws sources was ended, perhaps for its memory"
+            ) from error
 
 
-def _render_chunk(
-    survey: Survey, shifts: NDArray[np.float64], sources: Sequence[Source]
-) -> list[Stamp]:
-    return [render_source(survey, source, shifts) for source in sources]
+def _render_chunk(survey: Survey, shifts: NDArray[np.float64], sources: Sequence[Source]) -> Arrays:
+    """Draw sources: where their stamps lie, and the stamps by their numbers."""
+    stamps = [render_source(survey, source, shifts) for source in sources]
+    pixels = {str(number): stamp.data for number, stamp in enumerate(stamps)}
+    return {"corners": np.array([(stamp.x, stamp.y) for stamp in stamps]), **pixels}
 
 
 def render_source(survey: Survey, source: Source, shifts: NDArray[np.float64]) -> Stamp:
