@@ -152,6 +152,24 @@ def test_a_band_s_stretch_and_colour(drive, address, pixels):
     np.testing.assert_allclose(view.colors(x, y), light, atol=4)
 
 
+@pytest.mark.parametrize(("field", "text"), [("From", "70"), ("to (", "-2"), ("to (", "")])
+def test_a_stretch_that_goes_nowhere_is_refused(drive, address, field, text):
+    view = drive(address)
+    row = view.page.locator(".layer", has_text="F125W").last
+    row.get_by_role("checkbox").first.check()
+    limit = row.get_by_label(field)
+    before = limit.input_value()
+    limit.fill(text)
+    limit.blur()
+    view.message("from a number to a larger one")
+    assert limit.input_value() == before
+    row.get_by_label("Brightest").fill("0")
+    assert view.state("stretch")["F125W"]["high"] == 1
+    row.get_by_label("From").fill("30")  # the limit is 1: nothing changes
+    row.get_by_label("From").blur()
+    assert view.state("stretch")["F125W"]["low"] == -2
+
+
 def test_classes_are_drawn_as_in_python(drive, address, run_folder, pixels):
     view = drive(address)
     view.page.get_by_label("Colours").select_option("paper")

@@ -109,11 +109,13 @@ function ChangeScale() {
 function Stretch({ app, state, layer }) {
   const { name, unit, noise, level } = layer.band;
   const stretch = state.stretch[name];
-  const change = (patch) =>
-    app.store.set((now) => {
-      const next = { ...now.stretch[name], ...patch };
-      return next.high > next.low ? { stretch: { ...now.stretch, [name]: next } } : {};
-    });
+  const change = (patch) => {
+    const { stretch: all } = app.store.state;
+    const next = { ...all[name], ...patch };
+    if (!(next.high > next.low)) return false;
+    app.store.set({ stretch: { ...all, [name]: next } });
+    return true;
+  };
   const limit = (which, label) => html`
     <label>
       ${label}
@@ -123,13 +125,16 @@ function Stretch({ app, state, layer }) {
         value=${stretch[which]}
         title=${`${(level + stretch[which] * noise).toPrecision(3)} ${unit ?? ""}`}
         onChange=${(event) => {
-          const value = Number(event.target.value);
-          if (Number.isFinite(value)) change({ [which]: value });
+          const text = event.target.value;
+          if (text !== "" && change({ [which]: Number(text) })) return;
+          event.target.value = stretch[which];
+          app.say("The stretch goes from a number to a larger one.");
         }}
       />
     </label>
   `;
   // The slider is logarithmic: limits are looked for over decades.
+  const brightest = Math.log10(Math.max(stretch.high, 1));
   return html`
     <div class="stretch">
       <label>
@@ -154,9 +159,12 @@ function Stretch({ app, state, layer }) {
           min="0"
           max="5"
           step="0.05"
-          value=${Math.log10(Math.max(stretch.high, 1))}
+          value=${brightest}
           title="What is white, from 1 to 100,000 times the noise"
-          onInput=${(event) => change({ high: Number((10 ** event.target.value).toPrecision(3)) })}
+          onInput=${(event) => {
+            const high = Number((10 ** event.target.value).toPrecision(3));
+            if (!change({ high })) event.target.value = brightest; // not below the lower limit
+          }}
         />
       </label>
     </div>
