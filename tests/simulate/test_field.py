@@ -1,6 +1,9 @@
 """A simulated field is what it says: its truth, its noise and its calibration."""
 
 import json
+import multiprocessing
+import os
+import signal
 from dataclasses import replace
 
 import astropy.units as u
@@ -20,7 +23,10 @@ from morpheus.mosaic import read_mosaic
 from morpheus.pipeline.known import read_field
 from morpheus.simulate import SURVEYS, FieldOptions, field_files, make_field, simulate_field
 from morpheus.simulate.noise import correlation_factor
+from morpheus.simulate.population import draw_population
 from morpheus.simulate.psf import sky_sigma
+from morpheus.simulate.render import render
+from morpheus.simulate.surveys import find_survey
 
 PERFECT = FieldOptions(size=300, seed=3, defects=False)
 
@@ -118,6 +124,34 @@ def test_the_number_of_jobs_changes_nothing(perfect):
         assert getattr(parallel, name).tobytes() == getattr(perfect, name).tobytes()
     assert parallel.truth.classes.tobytes() == perfect.truth.classes.tobytes()
     assert parallel.catalog.as_array().tobytes() == perfect.catalog.as_array().tobytes()
+
+
+@pytest.fixture
+def drawn():
+    """Stamps of sources that two processes draw."""
+    survey = find_survey("candels-deep")
+    sources = draw_population(survey, 512, seed=1, density=300.0)
+    assert len(sources) > 256  # five times what a process is given
+    return render(survey, sources, np.zeros((len(survey.bands), 2)), jobs=2)
+
+
+def test_a_lost_process_is_said(drawn):
+    next(drawn)
+    for child in multiprocessing.active_children():
+        os.kill(child.pid, signal.SIGKILL)
+    with pytest.raises(ProductError, match="was ended, perhaps for its memory"):
+        list(drawn)
+
+
+def test_a_full_disk_is_said(drawn):
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
+    try:
+        with pytest.raises(ProductError, match=r"cannot write to .*TMPDIR"):
+            list(drawn)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_another_seed_is_another_field(perfect):

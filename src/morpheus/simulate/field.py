@@ -138,7 +138,7 @@ def simulate_field(options: FieldOptions) -> SimulatedField:
     OptionError
         If an option is out of range.
     ProductError
-        If a process that draws sources was ended.
+        If a process that draws sources was ended, or its results cannot be written.
     """
     options.check()
     survey, size = find_survey(options.survey), options.size

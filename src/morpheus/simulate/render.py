@@ -1,6 +1,7 @@
 """Noiseless images of sources: sums of profiles, convolved in Fourier space."""
 
 import math
+import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
@@ -96,7 +97,7 @@ def render(
     Raises
     ------
     ProductError
-        If a process was ended.
+        If a process was ended, or its results cannot be written.
     """
     draw = partial(_render_chunk, survey, shifts)
     chunks = [sources[i : i + _CHUNK] for i in range(0, len(sources), _CHUNK)]
@@ -108,6 +109,11 @@ def render(
         except BrokenProcessPool as error:
             raise ProductError(
                 "a process that draws sources was ended, perhaps for its memory"
+            ) from error
+        except OSError as error:
+            raise ProductError(
+                f"cannot write to {tempfile.gettempdir()}: {error.strerror or error}; the"
+                " environment variable TMPDIR names another folder"
             ) from error
 
 
