@@ -1,5 +1,6 @@
 """What users import is pinned, quick to import, and one folder knows only those below it."""
 
+import importlib
 import subprocess
 import sys
 import tomllib
@@ -10,6 +11,7 @@ import pytest
 import morpheus
 
 ROOT = Path(__file__).parents[1]
+LAZY = "catalog", "dataset", "pipeline"
 
 
 def test_names():
@@ -23,7 +25,6 @@ def test_names():
         "Mosaic",
         "Segmentation",
         "SegmentationOptions",
-        "__version__",
         "classify",
         "colorize",
         "lupton_rgb",
@@ -35,7 +36,7 @@ def test_names():
     ]
     assert all(getattr(morpheus, name) for name in morpheus.__all__)
     assert dir(morpheus) == morpheus.__all__
-    with pytest.raises(AttributeError, match="'nothing'"):
+    with pytest.raises(AttributeError, match="nothing"):
         morpheus.nothing  # noqa: B018
 
 
@@ -70,6 +71,32 @@ def test_classifying_on_a_processor_does_not_import_torch():
         "assert 'torch' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "unneeded"),
+    [
+        ("morpheus.pipeline.classify", "photutils, skimage, zarr, distributed, matplotlib"),
+        ("morpheus.pipeline.viewing.open_run", "photutils, openvino, zarr, distributed"),
+        ("morpheus.dataset.read_votes", "zarr"),
+    ],
+)
+def test_nobody_waits_for_what_others_need(name, unneeded):
+    home, _, name = name.rpartition(".")
+    program = (
+        f"import sys\nfrom {home} import {name}\n"
+        f"needless = sys.modules.keys() & set('{unneeded}'.split(', '))\n"
+        "assert not needless, needless\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+@pytest.mark.parametrize("package", ["morpheus", *map("morpheus.{}".format, LAZY)])
+def test_names_that_are_promised_are_there(package):
+    module = importlib.import_module(package)
+    assert module.__all__
+    for name in module.__all__:
+        assert not isinstance(getattr(module, name), type(module)), name
 
 
 def test_the_classes_are_the_paper_s():

@@ -1,19 +1,9 @@
-"""Labels in, a table out: classes, photometry and shapes of every source."""
+"""Labels in, a table out: classes, photometry and shapes of every source.
 
-from morpheus.catalog.catalog import Catalog
-from morpheus.catalog.images import BandImage, check_grid, read_band_images
-from morpheus.catalog.measure import measure
-from morpheus.catalog.options import CatalogOptions
-from morpheus.catalog.schema import Column, catalog_columns, catalog_reference
+Names (`__init__.pyi`) are imported when they are first used: who reads a catalogue does not wait
+for what measures one.
+"""
 
-__all__ = [
-    "BandImage",
-    "Catalog",
-    "CatalogOptions",
-    "Column",
-    "catalog_columns",
-    "catalog_reference",
-    "check_grid",
-    "measure",
-    "read_band_images",
-]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

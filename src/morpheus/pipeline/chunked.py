@@ -48,7 +48,7 @@ from morpheus.pipeline.opening import FieldPlace, OpenField, files_only
 from morpheus.provenance import Stopwatch, now
 from morpheus.segmentation.sources import source_table
 
-__all__ = ["ChunkedField", "run_in_chunks"]
+__all__ = ["ChunkedField", "Execution", "run_in_chunks"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,8 +21,8 @@ from morpheus.inference.product import MapsProduct
 from morpheus.mosaic.report import add_file
 from morpheus.pipeline.chunked_setup import ChunkedSetup
 from morpheus.pipeline.classification import classification_record
-from morpheus.pipeline.field import CLASSES_FILE, RGB_FILE, STAMPS_FILE, color_channels
 from morpheus.pipeline.opening import OpenField
+from morpheus.pipeline.pictures import CLASSES_FILE, RGB_FILE, STAMPS_FILE, color_channels
 from morpheus.provenance import now
 from morpheus.segmentation.sources import segmentation_record
 from morpheus.visual import (

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from astropy.table import Table
-
 from morpheus.catalog import BandImage, Catalog, CatalogOptions, measure
 from morpheus.catalog.formats import check_catalog_path
 from morpheus.defaults import DEFAULT_MODEL
@@ -17,12 +15,18 @@ from morpheus.inference import Classification, InferenceOptions
 from morpheus.inference.product import all_map_files
 from morpheus.model import ModelConfig, find_model, load_model
 from morpheus.mosaic import Region
-from morpheus.mosaic.filters import wavelength
 from morpheus.mosaic.locking import working_in
 from morpheus.mosaic.products import check_targets
 from morpheus.mosaic.report import add_file, add_record
 from morpheus.pipeline.classification import classify
 from morpheus.pipeline.given import images_for
+from morpheus.pipeline.pictures import (
+    CLASSES_FILE,
+    RGB_FILE,
+    STAMPS_FILE,
+    color_channels,
+    draw_stamps,
+)
 from morpheus.pipeline.recorded import ImageFiles, read_images
 from morpheus.provenance import Stopwatch
 from morpheus.segmentation import (
@@ -36,10 +40,8 @@ from morpheus.segmentation import (
 )
 from morpheus.visual import (
     choose_sources,
-    colorize,
     lupton_rgb,
     rgb_planes,
-    stamp_sheet,
     write_classes,
     write_picture,
 )
@@ -48,16 +50,11 @@ __all__ = [
     "Field",
     "FieldOptions",
     "check_field_targets",
-    "color_channels",
-    "draw_stamps",
     "run",
 ]
 
-CLASSES_FILE, RGB_FILE, STAMPS_FILE = "classes.png", "rgb.png", "stamps.png"
 PRODUCTS = (SEGMENTATION_FILE, GUIDED_FILE, CLASSES_FILE, RGB_FILE, STAMPS_FILE)
 """What `run` makes beside class maps and catalogue."""
-
-_CHANNELS = 3
 
 
 @dataclass(frozen=True)
@@ -305,77 +302,3 @@ def _draw(
         )
         add_file(paths[-1], "stamps", {}, made_from=[found.file_name, field.options.catalog_file])
     return paths
-
-
-def draw_stamps(
-    path: Path,
-    chosen: Table,
-    classification: Classification,
-    found: Segmentation,
-    images: Sequence[BandImage],
-    *,
-    overwrite: bool,
-) -> Path:
-    """Draw a sheet of sources.
-
-    Parameters
-    ----------
-    path : Path
-        The picture.
-    chosen : astropy.table.Table
-        Their rows of the catalogue.
-    classification : Classification
-        Class maps.
-    found : Segmentation
-        The map of the catalogue.
-    images : sequence of BandImage
-        The bands.
-    overwrite : bool
-        Whether a file that exists may be replaced.
-
-    Returns
-    -------
-    Path
-        The file.
-
-    Raises
-    ------
-    OptionError
-        If there are too many sources or the file is of no known format.
-    ProductError
-        If the file cannot be written.
-    """
-    made_with = found.provenance.get("detection_band")
-    bands = [image.band for image in images]
-    sheet = stamp_sheet(
-        chosen,
-        {image.band: image.data for image in images},
-        found.labels,
-        colorize(classification, statistic=found.provenance.get("statistic", "mean")),
-        detection=made_with if made_with in bands else None,
-        pixel_scale=classification.pixel_scale,
-    )
-    return write_picture(path, sheet, overwrite=overwrite)
-
-
-def color_channels(bands: tuple[str, ...]) -> tuple[str, ...] | None:
-    """Choose the bands of the colour picture.
-
-    Parameters
-    ----------
-    bands : tuple of str
-        Those that there are.
-
-    Returns
-    -------
-    tuple of str or None
-        The reddest, the middle and the bluest; of two bands these, from the redder to the bluer; of
-        one, that. None if it is not known which is redder.
-    """
-    if len(bands) == 1:
-        return bands
-    order = {band: wavelength(band) for band in bands}
-    known = sorted((band for band in bands if order[band]), key=lambda band: -(order[band] or 0))
-    if len(known) < min(_CHANNELS, len(bands)):
-        return None
-    return tuple(dict.fromkeys((known[0], known[len(known) // 2], known[-1])))

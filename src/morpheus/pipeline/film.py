@@ -6,7 +6,7 @@ import numpy as np
 
 from morpheus.errors import OptionError
 from morpheus.inference import Classification
-from morpheus.pipeline.field import color_channels
+from morpheus.pipeline.pictures import color_channels
 from morpheus.pipeline.recorded import ImageFiles, bands_classified, read_images
 from morpheus.visual import (
     averaged_by,

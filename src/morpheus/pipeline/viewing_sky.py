@@ -14,7 +14,7 @@ from morpheus.mosaic import parse_region
 from morpheus.mosaic.calibration import calibrate
 from morpheus.mosaic.files import FitsFiles
 from morpheus.mosaic.images import Image, Section
-from morpheus.pipeline.field import color_channels
+from morpheus.pipeline.pictures import color_channels
 from morpheus.pipeline.viewing_files import RunFiles, reader
 from morpheus.viewer import Reader, TileSet, ViewedBand, band_set, keep, picture_set
 from morpheus.visual.rgb import color_scale, rgb_planes, sky_level
