@@ -38,10 +38,13 @@ demo-field: $(VENV)/.installed-dev  ## simulate the demo's field anew
 # A file of tests in one process, since it shares what takes long to make; in the order of the
 # folders, since the longest files are not those with the most tests. Python's own faulthandler, since
 # Lightning ends one that is enabled later, as pytest's is: a crash in native code says where it was.
+# A test that hangs is ended with its process, since what hangs need not heed an exception; first it is
+# said where. No process takes its place: it would begin with the same test.
 test: $(VENV)/.installed-dev  ## run the tests (options for pytest: make test ARGS="-k tiles")
 	PYTHONFAULTHANDLER=1 $(BIN)/python -m pytest -n logical --maxprocesses 4 \
 		--dist loadfile --no-loadscope-reorder \
-		--timeout 900 --timeout-method thread --max-worker-restart 0 $(ARGS)
+		--timeout 900 --timeout-method thread --max-worker-restart 0 \
+		-o faulthandler_timeout=840 $(ARGS)
 
 lint: $(VENV)/.installed-dev  ## check style, types, import rules and docstrings
 	$(BIN)/ruff check .

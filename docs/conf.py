@@ -116,14 +116,16 @@ def _constants(package: str) -> list[str]:
     What is said of a value stands below it, in the module that it is imported from.
     """
     module = importlib.import_module(package)
+    stub = Path(module.__file__ or "").with_suffix(".pyi")  # of those that import what is used
+    source = stub.read_text("utf-8") if stub.exists() else inspect.getsource(module)
     homes = {
-        alias.name: node.module
-        for node in ast.walk(ast.parse(inspect.getsource(module)))
+        alias.name: f"{package}.{node.module}" if node.level else node.module
+        for node in ast.walk(ast.parse(source))
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
     }
     return [
-        f"{homes.get(name, package)}.{name}"
+        f"{homes[name]}.{name}"
         for name in getattr(module, "__all__", ())
         if not callable(getattr(module, name))
     ]

@@ -545,7 +545,7 @@ def workers_of(process):
 
 
 def n_records(output, name="*"):
-    """Of a run that may end meanwhile, with which the folder goes: Path.glob would raise."""
+    """Count records: the folder goes when the run ends, at which `Path.glob` would raise."""
     return len(glob(f"{output}/unfinished/*/records/{name}.npz"))  # noqa: PTH207
 
 

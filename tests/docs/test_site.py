@@ -81,8 +81,7 @@ def test_the_page_on_python_has_what_morpheus_gives():
     listed = [
         name.rpartition(".") for name in re.findall(r"^   (morpheus\.\S+)$", first, re.MULTILINE)
     ]
-    public = set(morpheus.__all__) - {"__version__"}
-    assert {name for _, _, name in listed} == public
+    assert {name for _, _, name in listed} == set(morpheus.__all__)
     for package, _, name in listed:
         assert getattr(importlib.import_module(package), name) is getattr(morpheus, name)
 

@@ -233,6 +233,11 @@ def test_a_killed_run_goes_on(pieces, tmp_path):
     assert not path.exists()
     with pytest.raises(DatasetError, match="seed = 5, not 6"):
         make_dataset(path, replace(PIECES, seed=6))
+    scratch = partial_path(path) / "scratch"
+    assert list(scratch.iterdir())  # what the killed processes had made
+    with pytest.raises(KeyboardInterrupt):
+        make_dataset(path, PIECES, progress=stop_at(4))
+    assert list(scratch.iterdir()) == []
     told = []
     card = make_dataset(path, PIECES, progress=lambda *numbers: told.append(numbers))
     assert told == [(4, 10), (8, 10), (10, 10)]

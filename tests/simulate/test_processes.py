@@ -18,12 +18,12 @@ def sends_a_part(self, data, *_):
 
 def make(number):
     {inside}
-    return {{"numbers": np.full((3, 4), number), "much": np.zeros(2**24)}}
+    return {{"numbers": np.full((3, 4), number), "much": np.zeros(2**20)}}
 
 if __name__ == "__main__":
     try:
         for made in in_processes(make, range(6), 2):
-            assert made["much"].shape == (2**24,)
+            assert made["much"].shape == (2**20,)
             print(made["numbers"].mean())
             {outside}
     except BrokenProcessPool:
@@ -59,7 +59,9 @@ def test_in_their_order(run):
 
 def test_a_process_that_is_ended_while_it_sends_its_result_is_said(run):
     """The system keeps what is written to a pipe at once together up to PIPE_BUF bytes only."""
-    done = run("if number == 3: Connection._send = sends_a_part")
+    # Those after it would be waited for, if it were not said.
+    late = "time.sleep(600 * (number > 3))"
+    done = run(f"if number == 3: Connection._send = sends_a_part\n    {late}")
     assert (done.returncode, done.stderr) == (0, "")
     *made, last = done.stdout.split()
     assert last == "ended"

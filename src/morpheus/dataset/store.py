@@ -47,7 +47,8 @@ class Partial:
     """A store that is being made, by one process at a time. It is a context.
 
     Its folder has the store, a file with rows of the table for each group of examples that is
-    complete, and the options with which it was begun.
+    complete, the options with which it was begun, and a folder for what lasts no longer than this
+    process, `scratch`.
 
     Parameters
     ----------
@@ -70,6 +71,7 @@ class Partial:
         self.path, self.folder = path, partial_path(path)
         self._store, self._rows = self.folder / "store", self.folder / "rows"
         self._replaced = self.folder / "replaced"
+        self.scratch = self.folder / "scratch"
         check_targets([path], overwrite=True)
         if not self.folder.exists():
             check_target(path, overwrite=overwrite)
@@ -85,6 +87,8 @@ class Partial:
             else:
                 shutil.rmtree(self._rows, ignore_errors=True)
             self._rows.mkdir(exist_ok=True)
+            shutil.rmtree(self.scratch, ignore_errors=True)  # of a process that was killed
+            self.scratch.mkdir()
             write_json(self.folder / _BEGUN, begun, overwrite=True)
         while self._row_file(self.done).exists():
             self.done += 1

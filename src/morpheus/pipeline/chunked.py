@@ -48,6 +48,7 @@ from morpheus.pipeline.opening import FieldPlace, OpenField, files_only
 from morpheus.provenance import Stopwatch, now
 from morpheus.segmentation.sources import source_table
 
+# Execution is here for `__init__.pyi`, which can name what is in this folder only.
 __all__ = ["ChunkedField", "Execution", "run_in_chunks"]
 
 

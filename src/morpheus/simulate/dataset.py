@@ -28,7 +28,8 @@ __all__ = ["make_dataset"]
 
 _MADE_WITH = "morpheus", "simulation", "numpy", "scipy", "galsim"  # the values depend on these
 
-_COLUMN = "column/"  # what the name of a column begins with beside the arrays
+# Arrays and columns come from a worker as one dictionary; this begins the names of columns in it.
+_COLUMN = "column/"
 
 Progress = Callable[[int, int], None]
 
@@ -88,9 +89,9 @@ def make_dataset(
             partial.create(_arrays(options), options.group_size)
             numbers = range(partial.done, options.n_groups)
             make = functools.partial(_make, options)
-            with closing(in_processes(make, numbers, options.jobs, partial.folder)) as groups:
+            with closing(in_processes(make, numbers, options.jobs, partial.scratch)) as groups:
                 for made in groups:
-                    partial.write(*_apart(made))
+                    partial.write(*_split(made))
                     tell(partial.done)
             return partial.finish(_card(options, chosen, versions), _units(options))
     except OSError as error:
@@ -154,12 +155,13 @@ def _units(options: DatasetOptions) -> dict[str, str]:
 
 
 def _make(options: DatasetOptions, number: int) -> Arrays:
-    """Make a group: its pixels, and after them its columns, by names that tell them apart."""
+    """Make a group: its arrays and its columns as one dictionary."""
     group = make_group(options, number)
     columns = {_COLUMN + name: values for name, values in group.columns.items()}
     return group.arrays | columns
 
 
-def _apart(made: Arrays) -> tuple[Arrays, Arrays]:
+def _split(made: Arrays) -> tuple[Arrays, Arrays]:
+    """Undo what `_make` joined."""
     columns = {n.removeprefix(_COLUMN): made[n] for n in made if n.startswith(_COLUMN)}
     return {n: made[n] for n in made if not n.startswith(_COLUMN)}, columns

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
@@ -138,16 +139,16 @@ def simulate_field(options: FieldOptions) -> SimulatedField:
     OptionError
         If an option is out of range.
     ProductError
-        If a process that draws sources was ended, or its results cannot be written.
+        If a process that draws sources was ended, cannot be started, or cannot write its results.
     """
     options.check()
     survey, size = find_survey(options.survey), options.size
     sources = draw_population(survey, size, seed=options.seed, density=options.density)
     shifts = draw_shifts(options, survey)
     scene = Scene(len(survey.bands), size)
-    stamps = render(survey, sources, shifts, jobs=options.jobs)
-    for source, stamp in zip(sources, stamps, strict=True):
-        scene.add(source, stamp)
+    with closing(render(survey, sources, shifts, jobs=options.jobs)) as stamps:
+        for source, stamp in zip(sources, stamps, strict=True):
+            scene.add(source, stamp)
     wcs = _make_wcs(survey, size)
     made = image_field(options, survey, scene)
     return SimulatedField(

@@ -31,16 +31,19 @@ def in_processes(
 ) -> Generator[Arrays]:
     """Make arrays of items, several at a time; those in progress are a few more than the processes.
 
+    Who does not take all of them closes the generator: processes and files last as long as it does.
+
     Parameters
     ----------
     make : callable
-        Makes the arrays of one item; other processes can import it.
+        Makes the arrays of one item, none of them of objects; other processes can import it.
     items : sequence
         Of what they are made.
     jobs : int
         Processes. With one, or with one item, this process does the work.
     folder : Path, optional
-        Where files may lie meanwhile; by default where the system has temporary files.
+        Where files may lie meanwhile, as large as what is made of a few items; by default where the
+        system has temporary files.
 
     Yields
     ------
@@ -51,6 +54,8 @@ def in_processes(
     ------
     BrokenProcessPool
         If a process was ended.
+    OSError
+        If a process cannot be started, or cannot write what it made.
     """
     jobs = min(jobs, len(items))
     if jobs <= 1:
@@ -58,40 +63,42 @@ def in_processes(
         return
     spawn = get_context("spawn")
     reader, writer = spawn.Pipe(duplex=False)
-    waiting: deque[Future[str]] = deque()
+    waiting: deque[tuple[Future[None], Path]] = deque()
     # The pipe is closed before the pool waits for its processes: an interruption does not wait for
     # what nobody wants. If this process is killed, the system closes it.
     with (
-        tempfile.TemporaryDirectory(prefix="made-", dir=folder) as made,
+        tempfile.TemporaryDirectory(prefix="morpheus-", dir=folder) as files,
         one_thread_each(),
         reader,
         ProcessPoolExecutor(jobs, spawn, _begin_worker, (reader,)) as pool,
         writer,
     ):
         for number, item in enumerate(items):
+            path = Path(files, f"{number}.npz")
             with _signals_held():
-                waiting.append(pool.submit(_make_file, make, item, f"{made}/{number}.npz"))
+                waiting.append((pool.submit(_make_file, make, item, path), path))
             if len(waiting) > jobs:
-                yield _take(waiting.popleft().result())
+                yield _take(*waiting.popleft())
         while waiting:
-            yield _take(waiting.popleft().result())
+            yield _take(*waiting.popleft())
         pool.shutdown()
 
 
-def _make_file(make: Callable[[T], Arrays], item: T, path: str) -> str:
+def _make_file(make: Callable[[T], Arrays], item: T, path: Path) -> None:
     """Put the arrays into a file, in a worker.
 
-    A process that is ended while it sends them would leave half of them in the pool's pipe, and who
-    reads that waits for the rest for ever. A file's name is sent all at once.
+    A process that is ended while it sends them would leave half of them in the pool's pipe, and the
+    reader would wait for the rest for ever. That it is done is sent all at once.
     """
-    np.savez(path, allow_pickle=False, **make(item))
-    return path
+    with path.open("wb") as file:
+        np.savez(file, allow_pickle=False, **make(item))
 
 
-def _take(path: str) -> Arrays:
+def _take(done: Future[None], path: Path) -> Arrays:
+    done.result()
     with np.load(path) as file:
         arrays = dict(file)
-    Path(path).unlink()
+    path.unlink()
     return arrays
 
 

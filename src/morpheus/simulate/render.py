@@ -1,8 +1,7 @@
 """Noiseless images of sources: sums of profiles, convolved in Fourier space."""
 
 import math
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from dataclasses import dataclass
@@ -75,7 +74,7 @@ def band_fluxes(source: Source, band: Band) -> NDArray[np.float64]:
 
 def render(
     survey: Survey, sources: Sequence[Source], shifts: NDArray[np.float64], *, jobs: int = 1
-) -> Iterator[Stamp]:
+) -> Generator[Stamp]:
     """Draw sources, in their order whatever the number of processes.
 
     Parameters
@@ -97,7 +96,7 @@ def render(
     Raises
     ------
     ProductError
-        If a process was ended, or its results cannot be written.
+        If a process was ended, cannot be started, or cannot write its results.
     """
     draw = partial(_render_chunk, survey, shifts)
     chunks = [sources[i : i + _CHUNK] for i in range(0, len(sources), _CHUNK)]
@@ -112,8 +111,8 @@ def render(
             ) from error
         except OSError as error:
             raise ProductError(
-                f"cannot write to {tempfile.gettempdir()}: {error.strerror or error}; the"
-                " environment variable TMPDIR names another folder"
+                f"processes that draw sources: {error.strerror or error} (their results go through"
+                " temporary files; the environment variable TMPDIR names the folder)"
             ) from error
 
 

@@ -112,9 +112,10 @@ function Stretch({ app, state, layer }) {
   const change = (patch) => {
     const { stretch: all } = app.store.state;
     const next = { ...all[name], ...patch };
-    if (!(next.high > next.low)) return false;
-    app.store.set({ stretch: { ...all, [name]: next } });
-    return true;
+    const good = next.high > next.low;
+    if (good) app.store.set({ stretch: { ...all, [name]: next } });
+    else app.say("The stretch goes from a number to a larger one.");
+    return good;
   };
   const limit = (which, label) => html`
     <label>
@@ -126,9 +127,7 @@ function Stretch({ app, state, layer }) {
         title=${`${(level + stretch[which] * noise).toPrecision(3)} ${unit ?? ""}`}
         onChange=${(event) => {
           const text = event.target.value;
-          if (text !== "" && change({ [which]: Number(text) })) return;
-          event.target.value = stretch[which];
-          app.say("The stretch goes from a number to a larger one.");
+          if (!change({ [which]: text === "" ? NaN : Number(text) })) event.target.value = stretch[which];
         }}
       />
     </label>
@@ -163,7 +162,7 @@ function Stretch({ app, state, layer }) {
           title="What is white, from 1 to 100,000 times the noise"
           onInput=${(event) => {
             const high = Number((10 ** event.target.value).toPrecision(3));
-            if (!change({ high })) event.target.value = brightest; // not below the lower limit
+            if (!change({ high })) event.target.value = brightest;
           }}
         />
       </label>
