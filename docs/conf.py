@@ -124,8 +124,9 @@ def _constants(package: str) -> list[str]:
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
     }
+    is_folder = hasattr(module, "__path__")  # a module has what it defines
     return [
-        f"{homes[name]}.{name}"
+        f"{homes[name] if is_folder else package}.{name}"
         for name in getattr(module, "__all__", ())
         if not callable(getattr(module, name))
     ]
