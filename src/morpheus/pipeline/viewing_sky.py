@@ -22,6 +22,7 @@ from morpheus.visual.rgb import color_scale, rgb_planes, sky_level
 __all__ = ["band_views", "bands_of", "picture_of"]
 
 _SAMPLE = 2_000_000  # pixels that skies and colours are measured on
+_CLOSE = 4  # rows between two that are read: fewer are read too, since a row takes as long as many
 _ROWS = 512  # that are unpacked at a time
 
 
@@ -184,5 +185,7 @@ def _sample(read: Reader, shape: tuple[int, int]) -> NDArray[np.float32]:
     """Read evenly spaced rows, of about two million pixels."""
     height, width = shape
     step = max(1, height * width // _SAMPLE)
+    if step <= _CLOSE:
+        return read((slice(0, height), slice(0, width)))[step // 2 :: step].ravel()
     rows = [read((slice(y, y + 1), slice(0, width))) for y in range(step // 2, height, step)]
     return np.concatenate(rows).ravel()
