@@ -161,7 +161,7 @@ def test_a_stretch_that_goes_nowhere_is_refused(drive, address, field, text):
     before = limit.input_value()
     limit.fill(text)
     limit.blur()
-    view.message("from a number to a larger one")
+    view.message("must be a number below")
     assert limit.input_value() == before
     row.get_by_label("Brightest").fill("0")
     assert view.state("stretch")["F125W"]["high"] == 1

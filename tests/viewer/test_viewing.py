@@ -222,6 +222,22 @@ def test_compressed_images_are_unpacked_once(make_run, tmp_path, monkeypatch):
     assert packed not in reads
 
 
+@pytest.mark.parametrize("step", [1, 2, 4, 5, 9])
+def test_skies_are_measured_on_evenly_spaced_rows(monkeypatch, step):
+    """Whether these alone are read, or, as they are close, those between them too."""
+    image = np.arange(60.0 * 7).reshape(60, 7)
+    monkeypatch.setattr(viewing_sky, "_SAMPLE", image.size // step)
+    asked = []
+
+    def read(section):
+        asked.append(section)
+        return image[section]
+
+    found = viewing_sky._sample(read, image.shape)
+    assert found.tolist() == image[step // 2 :: step].ravel().tolist()
+    assert len(asked) == (1 if step <= 4 else len(image[step // 2 :: step]))
+
+
 @pytest.mark.parametrize("how", [{"compress": True}, {"single_file": True}])
 def test_how_maps_are_written_does_not_matter(make_run, how):
     with open_run(make_run("plain")) as plain, open_run(make_run("other", **how)) as other:

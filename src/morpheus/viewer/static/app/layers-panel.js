@@ -114,7 +114,7 @@ function Stretch({ app, state, layer }) {
     const next = { ...all[name], ...patch };
     const good = next.high > next.low;
     if (good) app.store.set({ stretch: { ...all, [name]: next } });
-    else app.say("The stretch goes from a number to a larger one.");
+    else app.say("“From” must be a number below “to”; the stretch is as before.");
     return good;
   };
   const limit = (which, label) => html`
